@@ -1,0 +1,1 @@
+"""Measures engines: latency, size, accuracy and what INT8 cost, with intervals."""

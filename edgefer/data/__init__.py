@@ -1,0 +1,1 @@
+"""Face sets: labelled images with attributes."""

@@ -1,0 +1,1 @@
+"""Takes a trained network to checked ONNX and to engines."""

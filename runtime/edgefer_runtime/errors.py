@@ -1,0 +1,74 @@
+"""One error tree for the whole project; each class carries the command line's exit code.
+
+    EdgeferError            anything a user can cause or mend
+    ├── UsageError       2  a command was called with words that do not fit
+    ├── DataError        3  a file, image or data set is not what it should be
+    ├── CheckError       4  a check of an export failed
+    ├── BudgetError      5  the accuracy budget was exceeded
+    ├── MissingError     6  something is not installed; the action names the pip command
+    └── DeviceError      7  the device or host is not what was asked for
+
+A broken invariant of our own is no EdgeferError: it stays an ordinary exception with its traceback.
+"""
+
+from __future__ import annotations
+
+
+class EdgeferError(Exception):
+    """A failure that its message explains.
+
+    Args:
+        found: what was met, as a sentence without the final stop.
+        expected: what should have been there.
+        action: what the user can do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, found: str, *, expected: str = "", action: str = "") -> None:
+        super().__init__(found)
+        self.found, self.expected, self.action = found, expected, action
+
+    def __str__(self) -> str:
+        lines = [self.found]
+        if self.expected:
+            lines.append(f"expected: {self.expected}")
+        if self.action:
+            lines.append(f"to do: {self.action}")
+        return "\n".join(lines)
+
+
+class UsageError(EdgeferError):
+    """A command was called with words that do not fit."""
+
+    exit_code = 2
+
+
+class DataError(EdgeferError):
+    """A file, image or data set is not what it should be."""
+
+    exit_code = 3
+
+
+class CheckError(EdgeferError):
+    """A check of an export failed."""
+
+    exit_code = 4
+
+
+class BudgetError(EdgeferError):
+    """The accuracy budget was exceeded."""
+
+    exit_code = 5
+
+
+class MissingError(EdgeferError):
+    """Something is not installed; ``action`` names the pip command."""
+
+    exit_code = 6
+
+
+class DeviceError(EdgeferError):
+    """The device or host is not what was asked for."""
+
+    exit_code = 7
