@@ -1,0 +1,32 @@
+"""`edgefer doctor`: what this machine can do, and what is wrong with it."""
+
+from __future__ import annotations
+
+from edgefer.cli._common import JsonFlag, guarded, print_json
+
+
+@guarded
+def doctor(json: JsonFlag = False) -> None:
+    """Look at this machine: processor, engines, packages, and what to mend."""
+    from edgefer.pipeline import diagnose
+
+    report = diagnose()
+    if json:
+        print_json(report)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("", "", title="edgefer doctor", show_header=False)
+    for name, value in report["machine"].items():
+        table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+    console.print(table)
+    parts = Table("part", "state", "how to get it", title="what can run here")
+    for part in report["parts"]:
+        parts.add_row(part["name"], "[green]ready[/]" if part["ready"] else "[yellow]missing[/]", part["action"])
+    console.print(parts)
+    for finding in report["findings"]:
+        console.print(f"[yellow]•[/] {finding}")
+    if not report["findings"]:
+        console.print("nothing to mend")

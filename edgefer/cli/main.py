@@ -1,0 +1,57 @@
+"""`edgefer`: from a trained facial-expression network to a robot.
+
+Every command's module imports typer alone at the top; what it needs to do its work is imported when
+the command runs, so that `edgefer --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgefer import __version__
+from edgefer.cli import bench, datasets, demo, doctor, evaluate, export, models, train
+from edgefer.cli._common import Session
+
+app = typer.Typer(
+    name="edgefer",
+    help="Facial-expression networks from training to a robot, and what INT8 cost on the way.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("models")(models.models)
+app.add_typer(datasets.app, name="datasets")
+app.command("doctor")(doctor.doctor)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("bench")(bench.bench)
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgefer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Facial-expression networks from training to a robot, and what INT8 cost on the way."""
+    Session.debug = debug
+
+
+def main() -> None:
+    """Entry point of the `edgefer` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
