@@ -18,6 +18,7 @@ app = typer.Typer(
     name="edgefer",
     help="Facial-expression networks from training to a robot, and what INT8 cost on the way.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
