@@ -1,0 +1,162 @@
+"""What a network's predictions are worth on a face set. Shares are in percent throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import pvariance
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_bench.drop import Drop, accuracy_drop
+from edgefer_bench.groups import Floats, Rate, checked, grouped
+from edgefer_bench.intervals import Interval, subject_interval, wilson
+
+__all__ = [
+    "Drop",
+    "Evaluation",
+    "Rate",
+    "accuracy_drop",
+    "calibration_error",
+    "evaluate",
+    "information_density",
+    "var_paper",
+    "var_poses",
+]
+
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy of one set of predictions, in percent, taken apart every way the attributes allow.
+
+    Attributes:
+        images: faces evaluated.
+        accuracy: share of faces whose most probable class is the label.
+        interval: 95 % Wilson interval of the accuracy, every image taken as drawn on its own.
+        subjects: distinct subjects, None when the set does not name them.
+        subject_interval: 95 % bootstrap interval over subjects, the one to quote for new people; None
+            when subjects are unnamed or fewer than five.
+        mean_recall: mean of the classes' recalls, not swayed by how many faces each has.
+        per_class: recall of each class that has faces; likewise accuracy ``per_yaw`` (degrees),
+            ``per_occlusion`` and ``per_session``, empty where the attribute is missing.
+        confusion: faces with true class (row) and predicted class (column), K x K.
+        var_paper: :func:`var_paper` over the yaws, None without yaws.
+        var_poses: :func:`var_poses` over the yaws, None without yaws.
+        calibration_error: :func:`calibration_error`.
+        confidence: mean probability of the predicted class.
+        information_density: :func:`information_density`, None when the parameters are not known.
+    """
+
+    images: int
+    accuracy: float
+    interval: Interval
+    subjects: int | None
+    subject_interval: Interval | None
+    mean_recall: float
+    per_class: Mapping[str, Rate]
+    per_yaw: Mapping[str, Rate]
+    per_occlusion: Mapping[str, Rate]
+    per_session: Mapping[str, Rate]
+    confusion: tuple[tuple[int, ...], ...]
+    var_paper: float | None
+    var_poses: float | None
+    calibration_error: float
+    confidence: float
+    information_density: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The evaluation as a JSON object; shares and intervals in percent."""
+        return asdict(self)
+
+
+def evaluate(
+    probabilities: Floats,
+    labels: NDArray[np.integer],
+    *,
+    classes: Sequence[str],
+    attributes: Mapping[str, NDArray[np.generic]] | None = None,
+    parameters: int | None = None,
+) -> Evaluation:
+    """Evaluate predictions against labels.
+
+    Args:
+        probabilities: N x K, columns in the order of ``classes``.
+        labels: N, indices into ``classes``.
+        classes: K class names.
+        attributes: arrays of length N; ``subject``, ``yaw``, ``occlusion`` and ``session`` are used.
+        parameters: trainable parameters of the network, for the information density.
+
+    Raises:
+        DataError: no faces, or arrays whose shapes or labels do not fit each other.
+        CheckError: a probability is not a finite number.
+    """
+    checked(probabilities, labels, len(classes))
+    attributes = attributes or {}
+    predicted = probabilities.argmax(axis=1)
+    hits = predicted == labels
+    accuracy = 100 * float(hits.mean())
+
+    def rates(values: NDArray[np.generic] | None) -> dict[str, Rate]:
+        return grouped(values, lambda chosen: Rate.of(hits[chosen]))
+
+    per_class = {classes[int(index)]: rate for index, rate in rates(labels).items()}
+    per_yaw = rates(attributes.get("yaw"))
+    poses = [rate.value for rate in per_yaw.values()]
+    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
+    subjects = attributes.get("subject")
+    over_subjects = None if subjects is None else subject_interval(100 * hits, subjects)
+    low, high = wilson(int(hits.sum()), len(hits))
+    return Evaluation(
+        images=len(labels),
+        accuracy=accuracy,
+        interval=(100 * low, 100 * high),
+        subjects=None if subjects is None else len(np.unique(subjects)),
+        subject_interval=over_subjects,
+        mean_recall=float(np.mean([rate.value for rate in per_class.values()])),
+        per_class=per_class,
+        per_yaw=per_yaw,
+        per_occlusion=rates(attributes.get("occlusion")),
+        per_session=rates(attributes.get("session")),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        var_paper=var_paper(poses, accuracy) if poses else None,
+        var_poses=var_poses(poses) if poses else None,
+        calibration_error=calibration_error(probabilities, labels),
+        confidence=100 * float(probabilities.max(axis=1).mean()),
+        information_density=None if parameters is None else information_density(accuracy, parameters),
+    )
+
+
+def var_paper(poses: Sequence[float], overall: float) -> float:
+    """Var as LANMSFF's tables X to XII compute it: population variance of the per-pose accuracies *and*
+    the overall accuracy as one more sample, all in percent. Comparable with published values only.
+    """
+    return pvariance([*poses, overall])
+
+
+def var_poses(poses: Sequence[float]) -> float:
+    """Population variance of the per-pose accuracies in percent: Var without the overall accuracy in it."""
+    return pvariance(poses)
+
+
+def information_density(accuracy: float, parameters: int) -> float:
+    """Accuracy in percent per million trainable parameters (LANMSFF, section IV)."""
+    return accuracy / (parameters / 1e6)
+
+
+def calibration_error(
+    probabilities: Floats, labels: NDArray[np.integer], bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error of the predicted class, in percent (Guo et al. 2017, equation 3).
+
+    The mean gap between confidence and accuracy over ``bins`` equal confidence ranges (low, high],
+    weighted by the faces in each.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    gaps = (probabilities.argmax(axis=1) == labels) - confidence
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return 100 * float(np.abs(np.bincount(bin_of, weights=gaps, minlength=bins)).sum()) / len(labels)
