@@ -31,7 +31,7 @@ def test_wilson_holds_the_share_and_mirrors(counts):
 
 
 def score_by_brute_force(only_first, only_second, pairs, delta):
-    """Tango's statistic with the nuisance parameter found by trying: the likeliest P(only second) given delta."""
+    """Tango's statistic, its nuisance parameter P(only second) found by trying which is likeliest."""
     low, high = max(0.0, -delta), (1 - delta) / 2
     q = np.linspace(low, high, 400_001)[1:-1]
     agree = pairs - only_first - only_second
