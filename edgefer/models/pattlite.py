@@ -1,0 +1,129 @@
+"""PAtt-Lite: a truncated MobileNetV1, a patch block and a small attention classifier.
+
+J. L. Ngwe, K. M. Lim, C. P. Lee, T. S. Ong, "PAtt-Lite: Lightweight Patch and Attention MobileNet for
+Challenging Facial Expression Recognition", 2023 (arXiv:2306.09626).
+
+The authors' code feeds the attention a batch x 32 matrix, so that every face is replaced by a mixture of
+the faces that happen to share its batch. That cannot be deployed, and its accuracies cannot be compared
+with anything. Here attention runs between the patch tokens of one face:
+
+    head   FC1 and its normalisation on each patch token, attention over the tokens, their mean, FC2
+    none   the mean of the patches, FC1, FC2: what the authors' graph computes at batch 1
+
+Two things differ from the authors' Keras graph without changing any count or shape: stride-2 layers pad
+both sides by one instead of right and bottom by one (no Keras weights are imported, and symmetric pads
+are what engines know best), and FC1 is written as a 1x1 convolution, so that it is quantized like one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edgefer.models.blocks import DepthwiseSeparable, conv_norm
+
+KERAS_EPS = 1e-3
+
+TRUNK = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1))
+"""Output channels and stride of the depthwise-separable pairs 1..8 of MobileNetV1; the trunk adds the
+depthwise half of pair 9."""
+
+
+class TokenAttention(nn.Module):
+    """Self-attention among the tokens of one face, softmax(s T T^T / sqrt(D)) T, with a learnt scale s.
+
+    Eq. 3 of the paper on one face's tokens. Written out rather than as a fused operator, because the
+    4 x 4 scores stay in float when the rest of an engine is INT8.
+
+    Shapes: N x L x D -> N x L x D.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.temperature = dimension**0.5
+
+    def weights(self, tokens: Tensor) -> Tensor:
+        """Attention weights N x L x L; every row sums to one."""
+        scores = tokens @ tokens.transpose(1, 2)
+        return torch.softmax(self.scale * scores / self.temperature, dim=-1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens N x L x D, each replaced by the mixture its weights name."""
+        return self.weights(tokens) @ tokens
+
+
+class PAttLite(nn.Module):
+    """PAtt-Lite for ``classes`` expressions.
+
+    Shapes: N x 3 x 224 x 224 -> logits N x classes. Other sizes from 81 pixels up work too (training uses
+    them in its early stages); below 177 pixels the patch block leaves one token, for which attention is
+    the identity.
+
+    Args:
+        classes: number of expressions K.
+        attention: attend among the patch tokens (``head``) or average them first (``none``).
+        dropout: rate before FC1 (section 4.1 of the paper, first stage).
+    """
+
+    def __init__(self, classes: int, *, attention: bool, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.trunk = mobilenet_trunk()
+        self.patch = nn.Sequential(
+            DepthwiseSeparable(512, 256, kernel=4, stride=4, padding=1),
+            DepthwiseSeparable(256, 256, kernel=2, stride=2, padding=0),
+            nn.Conv2d(256, 256, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.embed = nn.Conv2d(256, 32, 1)
+        self.norm = nn.BatchNorm2d(32, eps=KERAS_EPS)
+        self.attention = TokenAttention(32) if attention else None
+        self.classify = nn.Linear(32, classes)
+        self.apply(initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits N x K of normalised images N x 3 x H x W."""
+        patches = self.patch(self.trunk(images))
+        if self.attention is None:
+            patches = patches.mean((2, 3), keepdim=True)
+        embedded = self.norm(torch.relu(self.embed(self.dropout(patches))))
+        tokens = embedded.flatten(2).transpose(1, 2)
+        if self.attention is not None:
+            tokens = self.attention(tokens)
+        logits: Tensor = self.classify(tokens.mean(1))
+        return logits
+
+
+def mobilenet_trunk() -> nn.Sequential:
+    """MobileNetV1 (width 1) up to the ninth depthwise layer: N x 3 x H x W -> N x 512 x H/16 x W/16.
+
+    A. G. Howard et al., "MobileNets", 2017 (arXiv:1704.04861), Table 1, cut as in PAtt-Lite's Table 5.
+    """
+
+    def layer(inputs: int, outputs: int, **kwargs: int) -> nn.Sequential:
+        return conv_norm(inputs, outputs, eps=KERAS_EPS, activation=nn.ReLU6, **kwargs)
+
+    layers = [layer(3, 32, stride=2)]
+    channels = 32
+    for outputs, stride in TRUNK:
+        layers += [
+            layer(channels, channels, stride=stride, groups=channels),
+            layer(channels, outputs, kernel=1),
+        ]
+        channels = outputs
+    layers.append(layer(channels, channels, groups=channels))
+    return nn.Sequential(*layers)
+
+
+def initialise(module: nn.Module) -> None:
+    """He initialisation by fan-out for convolutions; zero biases."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def build(variant: str, classes: int) -> nn.Module:
+    """The network of ``variant`` (``head`` or ``none``) for ``classes`` expressions."""
+    return PAttLite(classes, attention=variant == "head")

@@ -1,0 +1,80 @@
+"""What is known about a model before a single weight exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """One row of a paper's accuracy table.
+
+    Attributes:
+        setting: the row's name in the paper.
+        tag: ``"usable"`` as a target, or ``"leaked"`` when test data helped to make the figure.
+        percent: accuracy as printed, by data set and subset.
+        note: why it may not be used, when it may not.
+    """
+
+    setting: str
+    tag: Literal["usable", "leaked"]
+    percent: Mapping[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model of the zoo.
+
+    Attributes:
+        name: the word on the command line.
+        title: the name as the paper writes it.
+        paper: the reference.
+        variants: the model's switches; the model's own module explains them.
+        default_variant: the one meant when none is named.
+        contract: what the network takes.
+        published_parameters: the paper's own count for seven classes.
+        published_convention: what that count includes.
+        module: where ``build(variant, classes)`` lives; imported when first needed.
+        published: the accuracies that the paper reports.
+        output: what the network returns.
+    """
+
+    name: str
+    title: str
+    paper: str
+    variants: tuple[str, ...]
+    default_variant: str
+    contract: InputContract
+    published_parameters: int
+    published_convention: str
+    module: str
+    published: tuple[PublishedRow, ...]
+    output: Literal["logits", "probabilities"] = "logits"
+
+    def build(self, variant: str | None, classes: int) -> nn.Module:
+        """A network with fresh weights, float32 N x C x H x W -> N x ``classes``.
+
+        Raises:
+            UsageError: the model has no such variant, or ``classes`` is below two.
+        """
+        variant = self.default_variant if variant is None else variant
+        if variant not in self.variants:
+            raise UsageError(
+                f"{self.name} has no variant {variant!r}",
+                expected=f"one of {', '.join(self.variants)}",
+                action=f"leave the variant out for {self.default_variant!r}",
+            )
+        if classes < 2:
+            raise UsageError(f"{self.name} for {classes} classes", expected="at least 2")
+        network: nn.Module = import_module(self.module).build(variant, classes)
+        return network
