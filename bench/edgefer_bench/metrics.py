@@ -35,6 +35,7 @@ class Evaluation:
 
     Attributes:
         images: faces evaluated.
+        classes: class names in the order of ``confusion``.
         accuracy: share of faces whose most probable class is the label.
         interval: 95 % Wilson interval of the accuracy, every image taken as drawn on its own.
         subjects: distinct subjects, None when the set does not name them.
@@ -52,6 +53,7 @@ class Evaluation:
     """
 
     images: int
+    classes: tuple[str, ...]
     accuracy: float
     interval: Interval
     subjects: int | None
@@ -113,6 +115,7 @@ def evaluate(
     low, high = wilson(int(hits.sum()), len(hits))
     return Evaluation(
         images=len(labels),
+        classes=tuple(classes),
         accuracy=accuracy,
         interval=(100 * low, 100 * high),
         subjects=None if subjects is None else len(np.unique(subjects)),

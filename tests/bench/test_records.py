@@ -1,0 +1,95 @@
+import json
+import re
+from datetime import datetime, timezone
+
+import pytest
+
+from edgefer_bench.records import FIELDS, new_run, read_record, read_records, without_samples, write_records
+from edgefer_runtime.errors import DataError
+
+BLOCKS = [{"start_ns": 17, "latency_ns": [5_000_001, 4_999_999]}, {"start_ns": 2**53 + 1, "latency_ns": [7]}]
+
+
+@pytest.fixture
+def record():
+    sample = {str: "word", int: 1, dict: {}, list: [0.25, 0.75]}
+    record = {name: sample[kinds[0]] for name, kinds in FIELDS.items()}
+    return {"schema": "edgefer.bench/1", **record, "p99_ms": None, "samples": {"blocks": BLOCKS}}
+
+
+def test_a_record_comes_back_as_it_was(record, tmp_path):
+    paths = write_records([record, record], tmp_path / "runs" / "bench")
+    assert len({*paths}) == 2
+    assert read_record(paths[0]) == record
+    assert read_records(tmp_path / "runs" / "bench") == [record, record]
+    assert [path.name for path in paths[0].parent.iterdir() if path not in paths] == []
+
+
+def test_a_store_only_grows(record, tmp_path):
+    (path,) = write_records([record], tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="exists"):
+        write_records([{**record, "p50_ms": 2.0}], tmp_path)
+    assert path.read_bytes() == before
+    write_records([{**record, "run": new_run()}], tmp_path)
+    assert len(read_records(tmp_path)) == 2
+
+
+def test_runs_sort_by_time_and_do_not_collide():
+    early, late = (new_run(datetime(2026, month, 1, tzinfo=timezone.utc)) for month in (1, 11))
+    assert early < late
+    assert re.fullmatch(r"20260101T000000Z-[0-9a-f]{8}", early)
+    assert new_run() != new_run()
+
+
+def test_samples_are_whole_in_the_file_and_absent_for_people(record, tmp_path):
+    (path,) = write_records([record], tmp_path)
+    assert json.loads(path.read_text())["samples"]["blocks"] == BLOCKS
+    assert len(path.read_text().splitlines()) < 2 * len(record) + 20
+    assert "samples" not in without_samples(record)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda record: {**record, "schema": "edgefer.bench/2"}, "edgefer.bench/2"),
+        (lambda record: {**record, "p50_ms": "fast"}, "'p50_ms'"),
+        (lambda record: {**record, "size_mb": None}, "'size_mb'"),
+        (lambda record: {**record, "threads": True}, "'threads'"),
+        (
+            lambda record: {name: value for name, value in record.items() if name != "accuracy_drop"},
+            "'accuracy_drop'",
+        ),
+        (lambda record: [record], "None"),
+    ],
+)
+def test_what_is_no_record_is_refused(record, tmp_path, spoil, reason):
+    path = tmp_path / "other.bench.json"
+    path.write_text(json.dumps(spoil(record)))
+    with pytest.raises(DataError, match=reason) as caught:
+        read_record(path)
+    assert str(path) in caught.value.found
+
+
+@pytest.mark.parametrize("text", ["", "not json", '{"schema": "edgefer.bench/1"', "[" * 100_000])
+def test_a_file_that_is_no_json_is_refused(tmp_path, text):
+    path = tmp_path / "other.bench.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_record(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_record(tmp_path / "absent")
+
+
+def test_a_record_that_is_not_whole_is_never_written(record, tmp_path):
+    del record["id"]
+    with pytest.raises(ValueError, match="'id'"):
+        write_records([record], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_never_written(record, tmp_path, value):
+    with pytest.raises(ValueError, match="JSON"):
+        write_records([{**record, "latency": {"p50_ms": value}}], tmp_path)
+    assert list(tmp_path.iterdir()) == []
