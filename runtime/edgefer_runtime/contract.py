@@ -44,12 +44,23 @@ class InputContract:
                 expected=f"one of {', '.join(COLOR_CHANNELS)}",
                 action="mend the field `color`",
             )
-        if min(self.height, self.width) < 1 or len(self.mean) != self.channels or len(self.std) != self.channels:
+        if (
+            min(self.height, self.width) < 1
+            or len(self.mean) != self.channels
+            or len(self.std) != self.channels
+        ):
             raise DataError(
                 f"input contract {self.height} x {self.width} with {len(self.mean)} means and "
                 f"{len(self.std)} standard deviations",
                 expected=f"positive sizes and {self.channels} of each for {self.color}",
                 action="mend the contract where it was written",
+            )
+
+        if not all(value > 0 for value in self.std):
+            raise DataError(
+                f"input contract with standard deviations {self.std}",
+                expected="positive numbers",
+                action="mend the field `std`",
             )
 
     @property
@@ -70,7 +81,7 @@ class InputContract:
         """
         try:
             return cls(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise DataError(
                 f"an input contract that cannot be read ({error})",
                 expected="height, width, color, mean, std, crop_scale",

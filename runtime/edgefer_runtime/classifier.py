@@ -1,0 +1,112 @@
+"""Labels for face crops: what a robot's program calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.engines import Engine, open_engine
+from edgefer_runtime.images import check_crop, check_images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The answer for one face.
+
+    Attributes:
+        label: the most probable class.
+        probabilities: float32, K, in the order of ``classes``.
+        classes: all K class names.
+    """
+
+    label: str
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    @property
+    def confidence(self) -> float:
+        """Probability of ``label``."""
+        return float(self.probabilities.max())
+
+
+class Classifier:
+    """An opened bundle that labels face crops; may be called from many threads.
+
+    A context manager: leaving it closes the bundle it opened.
+    """
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self.bundle, self.engine = bundle, engine
+        self.classes = bundle.manifest.classes
+
+    @classmethod
+    def open(
+        cls, bundle: str | Path | Bundle, *, threads: int | None = None, allow_fallback: bool = False
+    ) -> Classifier:
+        """Open a bundle's folder, its ``.edgefer`` file, or a bundle that is open already.
+
+        Args:
+            bundle: where the bundle is; it is verified before an engine's library reads it.
+            threads: threads a call may use; by default the cores this process may use.
+            allow_fallback: accept another provider than the one the bundle asks for.
+
+        Raises:
+            DataError: no bundle, or a damaged one.
+            MissingError: the engine's library is not installed.
+            DeviceError: the provider the bundle asks for is not here.
+        """
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        try:
+            return cls(opened, open_engine(opened, threads=threads, allow_fallback=allow_fallback))
+        except BaseException:
+            if opened is not bundle:
+                opened.close()
+            raise
+
+    def __call__(self, crop: NDArray[np.uint8]) -> Prediction:
+        """Label one face crop: uint8, H x W x 3, RGB, of any size.
+
+        Raises:
+            DataError: another type or shape; the message says how to convert it.
+        """
+        probabilities = self.predict(check_crop(crop))[0]
+        return Prediction(self.classes[int(probabilities.argmax())], probabilities, self.classes)
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities of many crops of one size.
+
+        Args:
+            images: uint8, N x H x W x 3, RGB.
+
+        Returns:
+            float32, N x K. An engine of static batch size is called as often as needed, the last call
+            filled up with repetitions of the last image.
+
+        Raises:
+            DataError: another type or shape.
+        """
+        size = self.engine.batch
+        if size is None or len(images) == size:
+            return self.engine.run(images)
+        images = check_images(images)
+        chunks = [images[start : start + size] for start in range(0, len(images), size)]
+        if short := size - len(chunks[-1]):
+            chunks[-1] = np.concatenate([chunks[-1], np.repeat(images[-1:], short, axis=0)])
+        return np.concatenate([self.engine.run(chunk) for chunk in chunks])[: len(images)]
+
+    def close(self) -> None:
+        """Remove what opening the bundle left on disk, if anything; the engine goes with this object."""
+        self.bundle.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,46 @@
+"""Engines: one small module a target, each importing its library only when it is opened."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.engines.base import Engine
+from edgefer_runtime.environment import usable_cores
+from edgefer_runtime.errors import UsageError
+
+__all__ = ["TARGETS", "Engine", "open_engine"]
+
+TARGETS = {
+    "onnxruntime": "edgefer_runtime.engines.onnxruntime:OnnxRuntimeEngine",
+    "openvino": "edgefer_runtime.engines.openvino:OpenVinoEngine",
+}
+"""Target name -> where its engine is."""
+
+
+def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: bool = False) -> Engine:
+    """Open the engine of a verified bundle.
+
+    Args:
+        bundle: its files must stay while the engine lives.
+        threads: threads a call may use, the caller's included; by default the cores this process may use.
+        allow_fallback: accept another provider than the one asked for, a slower one as a rule.
+
+    Raises:
+        MissingError: the target's library is not installed.
+        DeviceError: another provider than the one asked for would run.
+        DataError: the library refuses the file, or its inputs and outputs are not an engine's.
+        UsageError: no such target, or fewer than one thread.
+    """
+    target = bundle.manifest.target
+    if target not in TARGETS:
+        raise UsageError(
+            f"{bundle.path}: an engine for the target {target!r}",
+            expected=f"one of {', '.join(TARGETS)}",
+            action="update edgefer-runtime, or export for one of these targets",
+        )
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads", expected="one or more")
+    module, name = TARGETS[target].split(":")
+    engine: type[Engine] = getattr(import_module(module), name)
+    return engine(bundle, threads=threads or usable_cores(), allow_fallback=allow_fallback)

@@ -1,0 +1,110 @@
+"""What every engine has in common: the same input, the same output, the same refusals."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.errors import DataError, MissingError
+from edgefer_runtime.images import check_images
+
+INPUT, OUTPUT = "images", "probabilities"
+
+
+class Engine(ABC):
+    """An opened engine; :meth:`run` may be called from many threads.
+
+    Attributes:
+        target: ``"onnxruntime"`` or ``"openvino"``.
+        provider: what really runs, as the library reports it: ``"CPUExecutionProvider"``, ``"CPU f32"``.
+        batch: the static batch size, or None when it is dynamic.
+        threads: threads a call may use.
+    """
+
+    target: ClassVar[str]
+    provider: str
+
+    def __init__(self, bundle: Bundle, *, threads: int, allow_fallback: bool) -> None:
+        self.batch, self.threads = bundle.manifest.batch, threads
+        self.provider = self._open(bundle, allow_fallback)
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities of a batch of face crops.
+
+        Args:
+            images: uint8, N x H x W x 3, RGB; N must be ``batch`` unless that is None.
+
+        Returns:
+            float32, N x K, one row an image, in the order of the manifest's classes.
+
+        Raises:
+            DataError: another type, shape or batch size.
+        """
+        batch = check_images(images)
+        if self.batch is not None and len(batch) != self.batch:
+            raise DataError(
+                f"{len(batch)} images in one call",
+                expected=f"{self.batch}: the engine was built for this batch size",
+                action="use Classifier.predict, which calls once an image, or export with --dynamic-batch",
+            )
+        return self._infer(np.ascontiguousarray(batch))
+
+    @abstractmethod
+    def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
+        """Open the bundle's entry with ``self.threads`` threads; return the provider that runs."""
+
+    @abstractmethod
+    def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run a checked, contiguous batch; the result is the caller's to keep."""
+
+
+def missing(target: str, error: ImportError) -> MissingError:
+    """The error for a target whose library cannot be imported."""
+    return MissingError(
+        f"the library of the target {target!r} cannot be imported ({error})",
+        expected=f"the package {target}",
+        action=f'pip install "edgefer-runtime[{target}]"',
+    )
+
+
+def refused(bundle: Bundle, library: str, version: str, error: Exception) -> DataError:
+    """The error for an intact file that this version of the library cannot open."""
+    built = ", ".join(f"{tool} {number}" for tool, number in bundle.manifest.tools.items()) or "unknown tools"
+    return DataError(
+        f"{bundle.path}: {library} {version} cannot open {bundle.manifest.entry} ({str(error).strip()})",
+        expected=f"a version that reads what {built} wrote",
+        action=f"update {library}, or export the bundle again with the version installed here",
+    )
+
+
+def check_signature(
+    bundle: Bundle, inputs: Sequence[tuple[str, Any]], outputs: Sequence[tuple[str, Any]]
+) -> None:
+    """Raise unless the opened file has an engine's one input and one output.
+
+    Args:
+        bundle: for the message, and the number of classes.
+        inputs, outputs: name and shape of each; a dimension that is no int is dynamic.
+
+    Raises:
+        DataError: other names, or another number of classes than the manifest lists.
+    """
+    names = [name for name, _ in inputs], [name for name, _ in outputs]
+    if names != ([INPUT], [OUTPUT]):
+        raise DataError(
+            f"{bundle.path}: {bundle.manifest.entry} takes {names[0]} and gives {names[1]}",
+            expected=f"one input {INPUT!r} and one output {OUTPUT!r}",
+            action="export the bundle with edgefer",
+        )
+    classes, width = len(bundle.manifest.classes), outputs[0][1][-1]
+    if isinstance(width, int) and width != classes:
+        raise DataError(
+            f"{bundle.path}: {bundle.manifest.entry} gives {width} probabilities for {classes} classes",
+            expected="one a class",
+            action="export the bundle again",
+        )

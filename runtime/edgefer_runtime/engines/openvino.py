@@ -1,0 +1,109 @@
+"""OpenVINO engines."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.engines.base import Engine, check_signature, missing, refused
+from edgefer_runtime.errors import DataError, DeviceError
+
+DEFAULTS = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+CPU_DEFAULTS = {
+    "CPU_DENORMALS_OPTIMIZATION": True,
+    # Compiled kernels are kept for every input shape: 5000 of them by default, some 70 KB each, and face
+    # crops come in thousands of shapes. Keeping 16 costs no measurable time.
+    "CPU_RUNTIME_CACHE_CAPACITY": 16,
+}
+OPTIONS = {
+    *DEFAULTS,
+    *CPU_DEFAULTS,
+    "INFERENCE_PRECISION_HINT",
+    "EXECUTION_MODE_HINT",
+    "ENABLE_CPU_PINNING",
+    "ENABLE_HYPER_THREADING",
+    "SCHEDULING_CORE_TYPE",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE",
+}
+"""What a manifest may set besides ``DEVICE``: how the engine computes, never where files lie."""
+
+
+class OpenVinoEngine(Engine):
+    """A compiled model of OpenVINO, read from IR (.xml and .bin) or ONNX.
+
+    The manifest's options: ``DEVICE`` (``CPU`` when there is none) and the properties in :data:`OPTIONS`.
+    ``INFERENCE_PRECISION_HINT`` matters: without it OpenVINO computes a float32 network in bfloat16 on a
+    processor that can.
+    """
+
+    target = "openvino"
+
+    def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
+        try:
+            import openvino
+        except ImportError as error:
+            raise missing(self.target, error) from error
+        core = openvino.Core()
+        wanted = bundle.manifest.options.get("DEVICE", "CPU")
+        device = wanted if wanted in core.available_devices else "CPU"
+        if device != wanted and not allow_fallback:
+            raise _fallback(wanted, core.available_devices)
+        properties = _properties(bundle, device, self.threads)
+        try:
+            self._model = core.compile_model(core.read_model(bundle.entry), device, properties)
+        except Exception as error:  # the library raises bare RuntimeError and worse
+            raise refused(bundle, "openvino", openvino.__version__, error) from error
+        check_signature(
+            bundle, *(tuple(map(_port, ports)) for ports in (self._model.inputs, self._model.outputs))
+        )
+        self._tensor = openvino.Tensor
+        # A request serves one call at a time: there are as many as there ever were calls at once.
+        self._idle = deque([self._model.create_infer_request()])
+        devices = "+".join(self._model.get_property("EXECUTION_DEVICES"))
+        return f"{devices} {self._model.get_property('INFERENCE_PRECISION_HINT').get_type_name()}"
+
+    def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
+        try:
+            # Three times as fast as request.infer({"images": batch}) for a call without work.
+            request.set_input_tensor(self._tensor(batch, shared_memory=True))
+            request.infer(share_outputs=True)
+            probabilities: NDArray[np.float32] = request.get_output_tensor().data.copy()
+            return probabilities
+        finally:
+            self._idle.append(request)
+
+
+def _properties(bundle: Bundle, device: str, threads: int) -> dict[str, Any]:
+    """The manifest's options on top of our defaults."""
+    given = {name: value for name, value in bundle.manifest.options.items() if name != "DEVICE"}
+    if strangers := sorted(given.keys() - OPTIONS):
+        raise DataError(
+            f"{bundle.path}: the OpenVINO option {strangers[0]}",
+            expected=f"DEVICE, {', '.join(sorted(OPTIONS))}",
+            action="export the bundle again without it",
+        )
+    own: Mapping[str, Any] = {**CPU_DEFAULTS, "INFERENCE_NUM_THREADS": threads} if device == "CPU" else {}
+    return {**DEFAULTS, **own, **given}
+
+
+def _port(port: Any) -> tuple[str, list[int | None]]:
+    """Name and shape of a model's input or output."""
+    shape = [length.get_length() if length.is_static else None for length in port.get_partial_shape()]
+    return (port.get_any_name(), shape)
+
+
+def _fallback(wanted: str, available: list[str]) -> DeviceError:
+    return DeviceError(
+        f"OpenVINO has no device {wanted} here",
+        expected=f"one of {', '.join(available)}",
+        action="install the device's driver, or allow the fallback to the CPU",
+    )

@@ -1,0 +1,72 @@
+"""Files written whole or not at all, hashed, and named so that they stay inside their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
+
+from edgefer_runtime.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what is written there becomes ``path`` when the block ends well.
+
+    When the block raises, Ctrl-C included, the temporary file is removed and ``path`` is as it was.
+
+    Raises:
+        DataError: the disk is full, the folder cannot be written to, or any other error of the file system.
+    """
+    temporary = sibling(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sibling(path: Path) -> Path:
+    """An unused hidden name beside ``path``, on the same file system so that a rename is atomic."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """The DataError that tells why ``path`` could not be written."""
+    return DataError(
+        f"{path}: cannot be written ({error})",
+        expected="a writable folder with enough free space",
+        action="free space or choose another folder; nothing half-written is left",
+    )
+
+
+def is_inside(name: str) -> bool:
+    """Whether ``name`` is a plain relative path, with forward slashes, that stays inside its folder."""
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and name == "/".join(parts)
+        and not {"..", "/"} & {*parts}
+        and "\\" not in name
+        and not PureWindowsPath(name).drive
+        and name.isprintable()
+    )
+
+
+def copy_hashed(source: BinaryIO, target: BinaryIO | None = None) -> tuple[int, str]:
+    """Read ``source`` to its end, copy it to ``target`` if given; return its size and sha256 in hex."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        if target is not None:
+            target.write(chunk)
+    return size, digest.hexdigest()
