@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,17 +11,20 @@ if TYPE_CHECKING:
 
 NOTHING = "–"
 
-BENCH_COLUMNS = (
-    "engine",
-    "p50 ms",
-    "p90 ms",
-    "p99 ms",
-    "times float",
-    "times ORT fp32",
-    "MB",
-    "accuracy %",
-    "drop, points",
-    "ID",
+Cell = tuple[str, str]
+"""What a cell says, and its second line: an interval, or a unit."""
+
+_COLUMNS: tuple[Cell, ...] = (
+    ("engine", ""),
+    ("p50", "ms"),
+    ("p90", "ms"),
+    ("p99", "ms"),
+    ("speed vs", "float"),
+    ("speed vs", "ORT fp32"),
+    ("size", "MB"),
+    ("accuracy", "%"),
+    ("drop", "points"),
+    ("ID", "%/M"),
 )
 _GROUPS = (
     ("class", "per_class"),
@@ -32,20 +35,42 @@ _GROUPS = (
 
 
 def bench_table(records: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    """The table of one run's records, and the lines that say how to read it and how to get it again."""
+    """A run's records as one table a model, and the lines that say how to read and how to repeat them.
+
+    Fits a terminal of 80 columns: intervals stand below their numbers.
+    """
     from rich.text import Text
 
-    table = _table("edgefer bench", BENCH_COLUMNS)
-    for cells in _bench_rows(records):
-        table.add_row(*cells)
-    return [table, *(Text(line, style="dim") for line in footnotes(records))]
+    tables: list[RenderableType] = []
+    for name, members in _by_model(records).items():
+        table = _table(name, ["\n".join(column) for column in _COLUMNS])
+        for record in members:
+            table.add_row(*(Text.assemble(cell[0], ("\n" + cell[1], "dim")) for cell in _cells(record)))
+        tables.append(table)
+    return [*tables, *(Text(line, style="dim") for line in footnotes(records))]
 
 
 def bench_markdown(records: Sequence[Mapping[str, Any]]) -> str:
-    """The same as Markdown."""
-    rows = [BENCH_COLUMNS, ("---", *["---:"] * (len(BENCH_COLUMNS) - 1)), *_bench_rows(records)]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {line}" for line in footnotes(records))]) + "\n"
+    """The same as Markdown, intervals in brackets."""
+
+    def line(texts: Iterable[str]) -> str:
+        return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+    lines = []
+    for name, members in _by_model(records).items():
+        lines += [f"**{name}**", "", line(" ".join(column).strip() for column in _COLUMNS)]
+        lines += [line(["---", *["---:"] * (len(_COLUMNS) - 1)])]
+        for engine, *numbers in map(_cells, members):
+            lines += [
+                line(
+                    [
+                        " ".join(engine),
+                        *(f"{first} [{second}]" if second else first for first, second in numbers),
+                    ]
+                )
+            ]
+        lines += [""]
+    return "\n".join([*lines, *(f"- {note}" for note in footnotes(records))]) + "\n"
 
 
 def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -53,21 +78,21 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
     if not records:
         return ["no engines were measured"]
     first = records[0]
-    faces, latency = first["faces"], [record["latency"]["samples"] for record in records]
+    faces, machine = first["faces"], first["environment"]
+    calls = [record["latency"]["samples"] for record in records]
     notes = [faces["notice"]] if faces["notice"] else []
     notes.append(
         f"accuracy on {faces['name']}, {faces['images']:,} images; in brackets 95 % intervals: accuracy over "
         "images (Wilson), drop paired image by image (Tango), speed from interleaved blocks (Hodges-Lehmann)"
     )
     notes.append(
-        f"{first['environment']['processor']}; {first['threads']} threads, batch {first['batch']}, "
-        f"{first['scenario']}, {min(latency):,} to {max(latency):,} timed calls an engine, none dropped"
+        f"{machine['cpu'] or machine['architecture']}; {first['threads']} threads, batch {first['batch']}, "
+        f"{first['scenario']}, {min(calls):,} to {max(calls):,} timed calls an engine, none dropped"
     )
-    notes += [
-        f"unstable, do not quote: {_name(record)}: {'; '.join(record['stability']['reasons'])}"
-        for record in records
-        if not record["stability"]["stable"]
-    ]
+    for record in records:
+        if not record["stability"]["stable"]:
+            reasons = "; ".join(record["stability"]["reasons"])
+            notes += [f"* not to be quoted, unstable: {record['target']} {record['precision']}: {reasons}"]
     return [*notes, f"again: {first['command']}"]
 
 
@@ -121,50 +146,57 @@ def _in_short(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def _bench_rows(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+def _by_model(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    models: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        models.setdefault(f"{record['model']} {record['variant']}", []).append(record)
+    return models
+
+
+def _cells(record: Mapping[str, Any]) -> list[Cell]:
+    """A record's row, in the order of the columns."""
+    doubt = "" if record["stability"]["stable"] else " *"
     return [
-        (
-            _name(record),
-            _number(record["p50_ms"]),
-            _number(record["p90_ms"]),
-            _number(record["p99_ms"]),
-            _ratio(record["speedup"]["float"]),
-            _ratio(record["speedup"]["onnxruntime_fp32"]),
-            _number(record["size_mb"]),
-            _with_interval(record["accuracy"], record["accuracy_interval"], "{:.1f}"),
-            _with_interval(record["accuracy_drop"], record["accuracy_drop_ci"]),
-            _number(record["id"], "{:.1f}"),
-        )
-        for record in records
+        (record["target"], record["precision"] + doubt),
+        *((_number(record[key]), "") for key in ("p50_ms", "p90_ms", "p99_ms")),
+        *(_ratio(record["speedup"][key]) for key in ("float", "onnxruntime_fp32")),
+        (_number(record["size_mb"]), ""),
+        (_number(record["accuracy"]), _interval(record["accuracy_interval"])),
+        (_number(record["accuracy_drop"], "{:.2f}"), _interval(record["accuracy_drop_ci"], "{:.2f}")),
+        (_number(record["id"]), ""),
     ]
 
 
-def _name(record: Mapping[str, Any]) -> str:
-    mark = "" if record["stability"]["stable"] else " *"
-    return f"{record['model']} {record['target']} {record['precision']}{mark}"
+def _ratio(ratio: Mapping[str, Any] | None) -> Cell:
+    return (NOTHING, "") if ratio is None else (_number(ratio["value"]), _interval(ratio["interval"]))
 
 
-def _ratio(ratio: Mapping[str, Any] | None) -> str:
-    return NOTHING if ratio is None else _with_interval(ratio["value"], ratio["interval"])
+def _interval(bounds: Sequence[float] | None, form: str = "") -> str:
+    """``2.25…2.37``; nothing when it is not known or the number is exact."""
+    if bounds is None or bounds[0] == bounds[1]:
+        return ""
+    return "…".join(_number(bound, form) for bound in bounds)
 
 
-def _with_interval(value: float | None, interval: Sequence[float] | None, form: str = "{:.2f}") -> str:
-    """``2.31 [2.25, 2.37]``; the value alone when it is known exactly or its interval is not known."""
-    if value is None or interval is None or interval[0] == interval[1]:
-        return _number(value, form)
-    return f"{form.format(value)} [{form.format(interval[0])}, {form.format(interval[1])}]"
+def _number(value: float | None, form: str = "") -> str:
+    """A number to about three digits, or in ``form``."""
+    if value is None:
+        return NOTHING
+    return (form or ("{:.2f}" if abs(value) < 10 else "{:.1f}")).format(value)
 
 
-def _number(value: float | None, form: str = "{:.2f}") -> str:
-    return NOTHING if value is None else form.format(value)
+def _with_interval(value: float | None, bounds: Sequence[float] | None, form: str = "") -> str:
+    interval = _interval(bounds, form)
+    return f"{_number(value, form)} [{interval}]" if interval else _number(value, form)
 
 
 def _table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     """An empty table whose first ``left`` columns hold words, the others numbers."""
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title))
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
     for position, name in enumerate(columns):
         table.add_column(escape(name), justify="left" if position < left else "right", overflow="fold")
     return table
