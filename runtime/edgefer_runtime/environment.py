@@ -75,7 +75,7 @@ class Environment:
         return {**asdict(self), "warnings": self.warnings}
 
 
-def environment(root: Path = ROOT) -> Environment:
+def probe(root: Path = ROOT) -> Environment:
     """Look at the machine whose file system is at ``root``; packages and Python are this process's."""
     memory = _table(root / "proc/meminfo")
     load = _text(root / "proc/loadavg")

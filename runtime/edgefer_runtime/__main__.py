@@ -1,0 +1,125 @@
+"""``python -m edgefer_runtime``: what can be asked of a bundle on the robot, without the toolchain."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from edgefer_runtime.errors import EdgeferError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        answer, text = options.command(options)
+        print(json.dumps(answer, indent=2, ensure_ascii=False) if options.json else text)
+    except EdgeferError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def predict(options: argparse.Namespace) -> tuple[Any, str]:
+    """Label a face crop."""
+    from edgefer_runtime.classifier import Classifier
+    from edgefer_runtime.images import load_image
+
+    crop = load_image(options.image)
+    with Classifier.open(
+        options.bundle, threads=options.threads, allow_fallback=options.allow_fallback
+    ) as classifier:
+        prediction = classifier(crop)
+        provider = classifier.engine.provider
+    probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
+    answer = {"label": prediction.label, "probabilities": probabilities, "provider": provider}
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    return answer, "\n".join(f"{name:<12} {probability:6.1%}" for name, probability in ranked)
+
+
+def verify(options: argparse.Namespace) -> tuple[Any, str]:
+    """Check every file of a bundle against its manifest; no engine's library is touched."""
+    from edgefer_runtime.bundle import Bundle
+
+    with Bundle.open(options.bundle) as bundle:
+        manifest = bundle.manifest
+    text = (
+        f"{manifest.model} {manifest.target}-{manifest.precision}, {len(manifest.files)} engine files, "
+        f"{manifest.size_bytes / 1e6:.2f} MB: every file is as the manifest says"
+    )
+    return {"verified": True, "manifest": manifest.to_json(), "certificate": bundle.certificate}, text
+
+
+def probe(options: argparse.Namespace) -> tuple[Any, str]:
+    """Open an engine in this fresh process and tell what that took."""
+    from edgefer_runtime.footprint import footprint
+
+    cost = footprint(options.bundle, threads=options.threads, allow_fallback=options.allow_fallback)
+    lines = [
+        f"provider    {cost.provider}, {cost.threads} threads",
+        f"verify      {cost.verify_ns / 1e6:9.2f} ms",
+        f"load        {cost.load_ns / 1e6:9.2f} ms",
+        f"first call  {cost.first_call_ns / 1e6:9.2f} ms",
+        f"peak memory {_megabytes(cost.peak_rss_bytes)} MB, {_megabytes(cost.rss_before_bytes).strip()} of it before",
+    ]
+    return cost.to_json(), "\n".join(lines)
+
+
+def environment(options: argparse.Namespace) -> tuple[Any, str]:
+    """Tell what this machine is."""
+    from edgefer_runtime.environment import probe as probe_machine
+
+    facts = probe_machine().to_json()
+    return facts, "\n".join(f"{name:<23} {_plain(value)}" for name, value in facts.items())
+
+
+def _megabytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e6:9.2f}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    engine = argparse.ArgumentParser(add_help=False)
+    engine.add_argument("--threads", type=int, metavar="N", help="threads a call may use")
+    engine.add_argument(
+        "--allow-fallback", action="store_true", help="accept another provider than asked for"
+    )
+    parser = argparse.ArgumentParser(prog="python -m edgefer_runtime", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command, parents in (
+        (predict, [common, engine]),
+        (verify, [common]),
+        (probe, [common, engine]),
+        (environment, [common]),
+    ):
+        words = commands.add_parser(command.__name__, help=command.__doc__, parents=parents)
+        words.set_defaults(command=command)
+        if command is not environment:
+            words.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder or .edgefer file")
+        if command is predict:
+            words.add_argument("image", metavar="IMAGE", help="an image file that shows one face")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

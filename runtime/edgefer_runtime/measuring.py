@@ -1,0 +1,220 @@
+"""The timing loop: warm up until it is stable, then interleave, and keep every sample.
+
+Subjects take turns in blocks, in the order A B B A, so that whatever slows the machine meets all of them
+alike and the i-th blocks of two subjects can be compared as a pair.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_runtime.errors import DataError, UsageError
+
+Subject = Callable[[NDArray[np.uint8]], Any]
+Progress = Callable[[str, float], None]
+"""Called after every round with the phase, ``"warm-up"`` or ``"measure"``, and the part of it done, 0..1."""
+
+TREND_BLOCKS = 8
+"""Blocks whose medians must lie on a level line for a warm-up to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureSettings:
+    """How long and how carefully to measure.
+
+    Attributes:
+        duration_s: time to measure for, a subject; all get the same number of calls, so a slow one gets more.
+        block_calls: calls of one subject in a row.
+        min_warmup_calls: calls of each subject before warm-up may end.
+        min_warmup_s, max_warmup_s: when warm-up may and must end.
+        warmup_tolerance: largest change over the last eight block medians that counts as level.
+        min_inputs: different inputs to rotate over; a single one would stay in the cache.
+    """
+
+    duration_s: float = 60.0
+    block_calls: int = 50
+    min_warmup_calls: int = 200
+    min_warmup_s: float = 5.0
+    max_warmup_s: float = 60.0
+    warmup_tolerance: float = 0.01
+    min_inputs: int = 64
+
+    def __post_init__(self) -> None:
+        if min(self.duration_s, self.block_calls, self.warmup_tolerance, self.min_inputs) <= 0:
+            raise UsageError(f"{self}", expected="a positive duration, block, tolerance and number of inputs")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Every timed call of one subject, in the order they were made.
+
+    Attributes:
+        latency_ns: int64, one a call.
+        block: int64, the block each call belongs to; equal numbers of two subjects ran side by side.
+        warmup_calls: calls made before the first sample.
+        stable: whether warm-up ended because the medians were level, not because time was up.
+    """
+
+    latency_ns: NDArray[np.int64]
+    block: NDArray[np.int64]
+    warmup_calls: int
+    stable: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What :func:`measure` returns.
+
+    Attributes:
+        samples: by subject.
+        order: for each round, the subjects in the order their blocks ran.
+        warmup_s, duration_s: what both phases took.
+        inputs: different inputs that were rotated over.
+        settings: as they were asked for.
+    """
+
+    samples: Mapping[str, Samples]
+    order: tuple[tuple[str, ...], ...]
+    warmup_s: float
+    duration_s: float
+    inputs: int
+    settings: MeasureSettings
+
+
+def measure(
+    subjects: Mapping[str, Subject],
+    inputs: Sequence[NDArray[np.uint8]],
+    settings: MeasureSettings,
+    on_progress: Progress | None = None,
+) -> Measurement:
+    """Time ``subjects`` against each other on one thread of calls.
+
+    Args:
+        subjects: what to call with one input, by name; the result is thrown away.
+        inputs: preloaded, whatever the subjects take; rotated over.
+        settings: how long and how carefully.
+        on_progress: told after every round how far things are.
+
+    Raises:
+        UsageError: no subject.
+        DataError: fewer different inputs than ``settings.min_inputs``.
+    """
+    if not subjects:
+        raise UsageError("nothing to measure", expected="at least one subject")
+    different = len({image.tobytes() for image in inputs})
+    if different < settings.min_inputs:
+        raise DataError(
+            f"{different} different inputs to measure on",
+            expected=f"at least {settings.min_inputs}",
+            action="give more faces",
+        )
+    rounds = _Rounds(subjects, inputs, settings.block_calls)
+    warmup_s, stable = _warm_up(rounds, settings, on_progress)
+    warm = {name: len(blocks) * settings.block_calls for name, blocks in rounds.blocks.items()}
+    first = len(rounds.order)
+    wanted_s = settings.duration_s * len(subjects)
+    begin = time.monotonic()
+    while (elapsed := time.monotonic() - begin) < wanted_s or (len(rounds.order) - first) % 2:
+        rounds.run()
+        if on_progress:
+            on_progress("measure", min(1.0, elapsed / wanted_s))
+    return Measurement(
+        samples={
+            name: _samples(blocks[first:], warm[name], stable[name]) for name, blocks in rounds.blocks.items()
+        },
+        order=tuple(rounds.order[first:]),
+        warmup_s=warmup_s,
+        duration_s=elapsed,
+        inputs=different,
+        settings=settings,
+    )
+
+
+class _Rounds:
+    """Rounds of one block a subject, the order of each second round reversed."""
+
+    def __init__(
+        self, subjects: Mapping[str, Subject], inputs: Sequence[NDArray[np.uint8]], calls: int
+    ) -> None:
+        self.subjects, self.inputs, self.calls = subjects, inputs, calls
+        self.order: list[tuple[str, ...]] = []
+        self.blocks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in subjects}
+
+    def run(self) -> None:
+        names = tuple(self.subjects)
+        turn = len(self.order)
+        order = names if turn % 2 == 0 else names[::-1]
+        for name in order:
+            self.blocks[name].append(self._block(self.subjects[name], turn * self.calls))
+        self.order.append(order)
+
+    def _block(self, subject: Subject, start: int) -> NDArray[np.int64]:
+        inputs = [self.inputs[index % len(self.inputs)] for index in range(start, start + self.calls)]
+        latency_ns = np.empty(self.calls, dtype=np.int64)
+        clock = time.perf_counter_ns
+        with _no_garbage_collection():
+            for call, image in enumerate(inputs):
+                begin = clock()
+                subject(image)
+                latency_ns[call] = clock() - begin
+        return latency_ns
+
+
+def _warm_up(
+    rounds: _Rounds, settings: MeasureSettings, on_progress: Progress | None
+) -> tuple[float, dict[str, bool]]:
+    """Run rounds until every subject is level, or time is up; seconds it took, and which are level."""
+    begin = time.monotonic()
+    while True:
+        rounds.run()
+        elapsed = time.monotonic() - begin
+        level = {
+            name: is_level([float(np.median(block)) for block in blocks], settings.warmup_tolerance)
+            for name, blocks in rounds.blocks.items()
+        }
+        enough = len(rounds.order) * settings.block_calls >= settings.min_warmup_calls
+        if on_progress:
+            on_progress("warm-up", min(1.0, elapsed / settings.max_warmup_s))
+        if elapsed >= settings.max_warmup_s or (
+            enough and elapsed >= settings.min_warmup_s and all(level.values())
+        ):
+            return elapsed, level
+
+
+def is_level(medians: Sequence[float], tolerance: float) -> bool:
+    """Whether the last :data:`TREND_BLOCKS` medians follow no trend.
+
+    The trend is the Theil-Sen line (the median of all pairs' slopes; J. Am. Stat. Assoc. 63, 1968), which
+    one disturbed block cannot tilt; level is a line that rises or falls by less than ``tolerance`` of the
+    median from end to end. Fewer medians are never level.
+    """
+    last = medians[-TREND_BLOCKS:]
+    if len(last) < TREND_BLOCKS:
+        return False
+    slope = np.median([(last[j] - last[i]) / (j - i) for i, j in combinations(range(TREND_BLOCKS), 2)])
+    return bool(abs(slope) * (TREND_BLOCKS - 1) < tolerance * np.median(last))
+
+
+def _samples(blocks: Sequence[NDArray[np.int64]], warmup_calls: int, stable: bool) -> Samples:
+    lengths = [len(block) for block in blocks]
+    return Samples(np.concatenate(blocks), np.repeat(np.arange(len(blocks)), lengths), warmup_calls, stable)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
