@@ -43,10 +43,15 @@ class FaceSet:
                 f"{self.name}: images of shape {self.images.shape} and type {self.images.dtype}",
                 expected="uint8, N x H x W x 3",
             )
-        lengths = {"labels": len(self.labels), **{name: len(values) for name, values in self.attributes.items()}}
+        lengths = {
+            "labels": len(self.labels),
+            **{name: len(values) for name, values in self.attributes.items()},
+        }
         for name, length in lengths.items():
             if length != len(self.images):
-                raise DataError(f"{self.name}: {length} {name} for {len(self.images)} images", expected="one each")
+                raise DataError(
+                    f"{self.name}: {length} {name} for {len(self.images)} images", expected="one each"
+                )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
                 f"{self.name}: labels {self.labels.min()}..{self.labels.max()}",

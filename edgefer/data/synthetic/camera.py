@@ -1,0 +1,87 @@
+"""Cameras: where a view is taken from, and how the head lands on the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.synthetic.head import Head
+from edgefer.data.synthetic.mesh import Floats
+
+YAWS = (-90, -45, 0, 45, 90)
+"""Nominal poses in degrees; positive turns the face to the right of the picture (the person's left)."""
+PIVOT = np.array([0, 7.05, 0.55], np.float32)
+"""The point the head turns about, decimetres."""
+STUDIO_DISTANCE = 12.0
+JITTER = {False: (3, 3, 2), True: (9, 7, 5)}
+"""wild -> standard deviation of yaw, pitch and roll in degrees."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera at rest and a head turned before it.
+
+    Attributes:
+        rotation: float32, 3 x 3; head frame -> camera frame.
+        distance: decimetres from the pivot.
+        crop_scale, crop_shift: the crop's side over the face's, and its shift over half that side.
+    """
+
+    rotation: Floats
+    distance: float
+    crop_scale: float
+    crop_shift: NDArray[np.float64]
+
+    @property
+    def place(self) -> Floats:
+        """Where the camera is in the head's frame; float32, 3."""
+        place: Floats = self.rotation.T @ np.array([0, 0, self.distance], np.float32) + PIVOT
+        return place
+
+
+def draw_camera(draws: np.random.RandomState, yaw: int, wild: bool) -> Camera:
+    """A camera for a nominal ``yaw`` (degrees)."""
+    angles = np.deg2rad([yaw, 0, 0] + draws.normal(0, 1, 3) * JITTER[wild])
+    return Camera(
+        rotation=_rotation(*angles),
+        distance=float(draws.uniform(7, 16)) if wild else STUDIO_DISTANCE,
+        crop_scale=float(draws.uniform(0.9, 1.15) if wild else draws.uniform(0.95, 1.05)),
+        crop_shift=draws.normal(0, 0.05 if wild else 0.02, 2) + [0, 0.04],
+    )
+
+
+def project(camera: Camera, model: Head, vertices: Floats, size: int) -> tuple[Floats, Floats, Floats]:
+    """Screen x, screen y (pixels, y downwards) and depth (decimetres from the camera) of ``vertices``.
+
+    The crop frames the front of the face: a box around all that lies before the ears would put
+    a face seen from the side at the edge of its picture.
+
+    Args:
+        camera: the view.
+        model: tells which of the first vertices are the front of the face.
+        vertices: float32, V x 3; the first ones are the head's.
+        size: pixels a side.
+    """
+    turned = (vertices - PIVOT) @ camera.rotation.T
+    scale = np.float32(camera.distance) / (np.float32(camera.distance) - turned[:, 2])
+    x, y = turned[:, 0] * scale, turned[:, 1] * scale
+    front = model.front
+    box = np.array([[x[front].min(), x[front].max()], [y[front].min(), y[front].max()]], np.float64)
+    half = float(np.ptp(box, axis=1).max()) / 2 * camera.crop_scale
+    centre = box.mean(1) + camera.crop_shift * half
+    pixels = np.float32(size / (2 * half))
+    screen_x = np.float32(size / 2) + (x - np.float32(centre[0])) * pixels
+    screen_y = np.float32(size / 2) - (y - np.float32(centre[1])) * pixels
+    return screen_x, screen_y, np.float32(camera.distance) - turned[:, 2]
+
+
+def _rotation(yaw: float, pitch: float, roll: float) -> Floats:
+    """Turn about y, then x, then z (radians)."""
+    (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch, roll))
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    rotation: Floats = (about_z @ about_x @ about_y).astype(np.float32)
+    return rotation
