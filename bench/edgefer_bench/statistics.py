@@ -159,8 +159,12 @@ class Stability:
         return asdict(self)
 
 
-def judge_stability(block_medians: Sequence[float]) -> Stability:
+def judge_stability(block_medians: Sequence[float], *, warm: bool = True) -> Stability:
     """Judge a run by the medians of one subject's blocks, in the order they ran.
+
+    Args:
+        block_medians: two or more.
+        warm: whether warm-up had ended because the latencies were level.
 
     Raises:
         ValueError: fewer than two blocks.
@@ -173,7 +177,7 @@ def judge_stability(block_medians: Sequence[float]) -> Stability:
     drift = 100 * float(np.median(medians[-half:]) / np.median(medians[:half]) - 1)
     lower, upper = np.quantile(medians, [0.25, 0.75])
     spread = 100 * float((upper - lower) / np.median(medians))
-    reasons = []
+    reasons = [] if warm else ["warm-up ended before the latencies were level"]
     if null_ratio.interval is None:
         reasons.append(f"{len(medians)} blocks are too few to tell; measure longer")
     else:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgefer_bench.rendering import NOTHING, add_row, interval, number, table, with_interval
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-NOTHING = "–"
 
 Cell = tuple[str, str]
 """What a cell says, and its second line: an interval, or a unit."""
@@ -43,10 +43,10 @@ def bench_table(records: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
 
     tables: list[RenderableType] = []
     for name, members in _by_model(records).items():
-        table = _table(name, ["\n".join(column) for column in _COLUMNS])
+        rows = table(name, map("\n".join, _COLUMNS))
         for record in members:
-            table.add_row(*(Text.assemble(cell[0], ("\n" + cell[1], "dim")) for cell in _cells(record)))
-        tables.append(table)
+            add_row(rows, map("\n".join, _cells(record)))
+        tables.append(rows)
     return [*tables, *(Text(line, style="dim") for line in footnotes(records))]
 
 
@@ -61,14 +61,8 @@ def bench_markdown(records: Sequence[Mapping[str, Any]]) -> str:
         lines += [f"**{name}**", "", line(" ".join(column).strip() for column in _COLUMNS)]
         lines += [line(["---", *["---:"] * (len(_COLUMNS) - 1)])]
         for engine, *numbers in map(_cells, members):
-            lines += [
-                line(
-                    [
-                        " ".join(engine),
-                        *(f"{first} [{second}]" if second else first for first, second in numbers),
-                    ]
-                )
-            ]
+            texts = [f"{first} [{below}]" if below else first for first, below in numbers]
+            lines += [line([" ".join(engine), *texts])]
         lines += [""]
     return "\n".join([*lines, *(f"- {note}" for note in footnotes(records))]) + "\n"
 
@@ -82,9 +76,16 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
     calls = [record["latency"]["samples"] for record in records]
     notes = [faces["notice"]] if faces["notice"] else []
     notes.append(
-        f"accuracy on {faces['name']}, {faces['images']:,} images; in brackets 95 % intervals: accuracy over "
-        "images (Wilson), drop paired image by image (Tango), speed from interleaved blocks (Hodges-Lehmann)"
+        f"accuracy on {faces['name']}, {faces['images']:,} images; intervals are 95 %: accuracy over images "
+        "(Wilson), drop paired image by image (Tango), speed from interleaved blocks (Hodges-Lehmann)"
     )
+    evaluation = first["evaluation"]
+    if evaluation["subject_interval"]:
+        over_people = with_interval(evaluation["accuracy"], evaluation["subject_interval"], 1)
+        notes.append(
+            f"for new people, drawing subjects and not images: {first['target']} {first['precision']} "
+            f"{over_people} % over {evaluation['subjects']} subjects (bootstrap)"
+        )
     notes.append(
         f"{machine['cpu'] or machine['architecture']}; {first['threads']} threads, batch {first['batch']}, "
         f"{first['scenario']}, {min(calls):,} to {max(calls):,} timed calls an engine, none dropped"
@@ -98,50 +99,45 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def export_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The table of what an export wrote: a row a bundle."""
-    table = _table("edgefer export", ("engine", "bundle", "MB", "accuracy %", "drop, points"), left=2)
+    written = table("edgefer export", ("engine", "bundle", "MB", "accuracy %", "drop, points"), left=2)
     for row in rows:
-        table.add_row(
-            f"{row['target']} {row['precision']}",
-            str(row["path"]),
-            _number(row.get("size_mb")),
-            _number(row.get("accuracy"), "{:.1f}"),
-            _with_interval(row["accuracy_drop"], row["accuracy_drop_ci"]),
-        )
-    return table
+        drop = with_interval(row["accuracy_drop"], row["accuracy_drop_ci"], 2)
+        numbers = number(row.get("size_mb")), number(row.get("accuracy"), 1), drop
+        add_row(written, (f"{row['target']} {row['precision']}", str(row["path"]), *numbers))
+    return written
 
 
 def evaluation_tables(evaluation: Mapping[str, Any], title: str = "edgefer eval") -> list[RenderableType]:
     """Tables of an evaluation (its JSON form): in short, by attribute, and what is confused with what."""
-    overall = _table(title, ("", ""))
-    overall.show_header = False
-    for name, value in _in_short(evaluation):
-        overall.add_row(name, value)
-    groups = _table("taken apart", ("", "", "images", "accuracy %"), left=2)
+    overall = table(title, ("", ""), header=False)
+    for line in _in_short(evaluation):
+        add_row(overall, line)
+    groups = table("taken apart", ("", "", "images", "accuracy %"), left=2)
     for heading, key in _GROUPS:
         for name, rate in evaluation[key].items():
-            value = _with_interval(rate["value"], rate["interval"], "{:.1f}")
-            groups.add_row(heading, name, f"{rate['images']:,}", value)
+            value = with_interval(rate["value"], rate["interval"], 1)
+            add_row(groups, (heading, name, f"{rate['images']:,}", value))
         groups.add_section()
     names = list(evaluation["classes"])
-    confusion = _table("true class down, predicted across", ("", *names))
+    confusion = table("true class down, predicted across", ("", *names))
     for name, counts in zip(names, evaluation["confusion"], strict=True):
-        confusion.add_row(name, *(f"{count:,}" if count else "·" for count in counts))
+        add_row(confusion, (name, *(f"{count:,}" if count else "·" for count in counts)))
     return [overall, groups, confusion]
 
 
 def _in_short(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
     accuracy = evaluation["accuracy"]
-    lines = [("accuracy over images", _with_interval(accuracy, evaluation["interval"], "{:.1f}") + " %")]
+    lines = [("accuracy over images", with_interval(accuracy, evaluation["interval"], 1) + " %")]
     if evaluation["subject_interval"]:
-        over_people = _with_interval(accuracy, evaluation["subject_interval"], "{:.1f}")
+        over_people = with_interval(accuracy, evaluation["subject_interval"], 1)
         lines.append((f"accuracy over {evaluation['subjects']} subjects", over_people + " %"))
     lines += [
         ("images", f"{evaluation['images']:,}"),
         ("mean recall", f"{evaluation['mean_recall']:.1f} %"),
         ("calibration error (ECE)", f"{evaluation['calibration_error']:.1f} %"),
-        ("Var, poses and overall (as papers)", _number(evaluation["var_paper"])),
-        ("Var, poses only", _number(evaluation["var_poses"])),
-        ("ID, % per million parameters", _number(evaluation["information_density"], "{:.1f}")),
+        ("Var, poses and overall (as papers)", number(evaluation["var_paper"])),
+        ("Var, poses only", number(evaluation["var_poses"])),
+        ("ID, % per million parameters", number(evaluation["information_density"], 1)),
     ]
     return lines
 
@@ -158,45 +154,14 @@ def _cells(record: Mapping[str, Any]) -> list[Cell]:
     doubt = "" if record["stability"]["stable"] else " *"
     return [
         (record["target"], record["precision"] + doubt),
-        *((_number(record[key]), "") for key in ("p50_ms", "p90_ms", "p99_ms")),
+        *((number(record[key]), "") for key in ("p50_ms", "p90_ms", "p99_ms")),
         *(_ratio(record["speedup"][key]) for key in ("float", "onnxruntime_fp32")),
-        (_number(record["size_mb"]), ""),
-        (_number(record["accuracy"]), _interval(record["accuracy_interval"])),
-        (_number(record["accuracy_drop"], "{:.2f}"), _interval(record["accuracy_drop_ci"], "{:.2f}")),
-        (_number(record["id"]), ""),
+        (number(record["size_mb"]), ""),
+        (number(record["accuracy"]), interval(record["accuracy_interval"])),
+        (number(record["accuracy_drop"], 2), interval(record["accuracy_drop_ci"], 2)),
+        (number(record["id"]), ""),
     ]
 
 
 def _ratio(ratio: Mapping[str, Any] | None) -> Cell:
-    return (NOTHING, "") if ratio is None else (_number(ratio["value"]), _interval(ratio["interval"]))
-
-
-def _interval(bounds: Sequence[float] | None, form: str = "") -> str:
-    """``2.25…2.37``; nothing when it is not known or the number is exact."""
-    if bounds is None or bounds[0] == bounds[1]:
-        return ""
-    return "…".join(_number(bound, form) for bound in bounds)
-
-
-def _number(value: float | None, form: str = "") -> str:
-    """A number to about three digits, or in ``form``."""
-    if value is None:
-        return NOTHING
-    return (form or ("{:.2f}" if abs(value) < 10 else "{:.1f}")).format(value)
-
-
-def _with_interval(value: float | None, bounds: Sequence[float] | None, form: str = "") -> str:
-    interval = _interval(bounds, form)
-    return f"{_number(value, form)} [{interval}]" if interval else _number(value, form)
-
-
-def _table(title: str, columns: Sequence[str], left: int = 1) -> Table:
-    """An empty table whose first ``left`` columns hold words, the others numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
-    for position, name in enumerate(columns):
-        table.add_column(escape(name), justify="left" if position < left else "right", overflow="fold")
-    return table
+    return (NOTHING, "") if ratio is None else (number(ratio["value"]), interval(ratio["interval"]))

@@ -1,0 +1,119 @@
+"""Accuracy of opened engines on a face set, and what each lost against its float reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_bench.drop import accuracy_drop
+from edgefer_bench.groups import Floats
+from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.errors import DataError
+
+CHUNK = 128  # faces between two progress reports
+
+Identity = tuple[str, str, str, str]
+"""Model, variant, target, precision."""
+
+
+class Faces(Protocol):
+    """Labelled face crops, as ``edgefer.data.faceset.FaceSet`` holds them."""
+
+    @property
+    def name(self) -> str:
+        """The set and split."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """N x H x W x 3, RGB."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """N, indices into ``classes``."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in order."""
+
+    @property
+    def attributes(self) -> Mapping[str, NDArray[np.generic]]:
+        """Arrays of length N: ``subject``, ``yaw``, ``session``, ``occlusion``, as far as known."""
+
+    def fingerprint(self) -> str:
+        """sha256 over pixels, labels and class names."""
+
+
+def identity(bundle: Bundle) -> Identity:
+    """What a bundle is, as far as two can be compared by it."""
+    manifest = bundle.manifest
+    return manifest.model, manifest.variant, manifest.target, manifest.precision
+
+
+def check_classes(bundle: Bundle, faces: Faces) -> None:
+    """Raise unless the engine and the set have the same classes, in whatever order.
+
+    Raises:
+        DataError: they have not.
+    """
+    classes = bundle.manifest.classes
+    if {*classes} != {*faces.classes}:
+        raise DataError(
+            f"{bundle.path} tells {', '.join(classes)} apart, "
+            f"{faces.name} is labelled {', '.join(faces.classes)}",
+            expected="the same classes, in any order",
+            action="choose a set with the classes that the network was trained on",
+        )
+
+
+def predict(classifier: Classifier, faces: Faces, on_chunk: Callable[[int], None]) -> NDArray[np.float32]:
+    """Probabilities of every face: float32, N x K, columns in the order of the set's classes."""
+    columns = [classifier.classes.index(name) for name in faces.classes]
+    chunks = []
+    for start in range(0, len(faces.images), CHUNK):
+        chunks.append(classifier.predict(faces.images[start : start + CHUNK])[:, columns])
+        on_chunk(len(chunks[-1]))
+    return np.concatenate(chunks)
+
+
+def drops(
+    bundles: Sequence[Bundle],
+    predictions: Sequence[Floats],
+    faces: Faces,
+    reference: tuple[str, Floats] | None,
+) -> list[dict[str, Any]]:
+    """What each engine lost, as JSON objects.
+
+    Args:
+        bundles: the engines.
+        predictions: their probabilities, in the same order.
+        faces: what they were made on.
+        reference: name and probabilities of the network to compare all of them with; None compares each
+            with the fp32 engine of its own model, variant and target.
+
+    Returns:
+        A bundle's :class:`edgefer_bench.drop.Drop`, with ``against`` naming the reference. The reference
+        itself has 0 points exactly. Without a reference, ``points`` and ``interval`` are null and
+        ``reason`` says why.
+    """
+    by_identity = {identity(bundle): made for bundle, made in zip(bundles, predictions, strict=True)}
+    found: list[dict[str, Any]] = []
+    for bundle, made in zip(bundles, predictions, strict=True):
+        model, variant, target, precision = identity(bundle)
+        against, wanted = reference or (f"{target} fp32", by_identity.get((model, variant, target, "fp32")))
+        if wanted is None:
+            reason = f"no {against} engine of {model} {variant} was measured with it"
+            found.append({"against": None, "points": None, "interval": None, "reason": reason})
+        elif reference is None and precision == "fp32":
+            found.append(
+                {"against": against, "points": 0.0, "interval": (0.0, 0.0), "reason": "is the reference"}
+            )
+        else:
+            drop = accuracy_drop(
+                wanted, made, faces.labels, classes=faces.classes, attributes=faces.attributes
+            )
+            found.append({"against": against, **drop.to_json()})
+    return found
