@@ -1,0 +1,35 @@
+"""Operators: a valid graph of standard ONNX, nothing that only one engine knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgefer_export.checks.check import Check
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def foreign_operators(model: ModelProto) -> Check:
+    """Nodes outside the standard domain, plus one if the ONNX checker refuses the graph."""
+    import onnx
+
+    foreign = [
+        f"{node.name} ({node.domain}.{node.op_type})" for node in model.graph.node if _foreign(node.domain)
+    ]
+    foreign += [f"function {function.name}" for function in model.functions]
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        foreign.append(f"the ONNX checker: {str(error).splitlines()[0]}")
+    kinds = len({node.op_type for node in model.graph.node})
+    detail = (
+        f"{len(model.graph.node)} nodes of {kinds} standard operators, opset {model.opset_import[0].version}"
+    )
+    return Check.at_most("operators", len(foreign), 0, "nodes", "; ".join([detail, *foreign]))
+
+
+def _foreign(domain: str) -> bool:
+    return domain not in STANDARD_DOMAINS

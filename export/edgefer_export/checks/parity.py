@@ -1,0 +1,57 @@
+"""Parity: the graph returns what the network returns, on real faces, preprocessing included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_export.checks.check import Check
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.preprocess import preprocess
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DIFFERENCE_LIMIT = 1e-3
+"""Of a probability. Engines round resize coordinates differently, which moves a pixel by up to a
+hundredth of a grey level; what is left is float32 summation order."""
+
+CLEAR_MARGIN = 2 * DIFFERENCE_LIMIT
+
+
+def reference(
+    network: nn.Module, faces: NDArray[np.uint8], contract: InputContract, output: str
+) -> NDArray[np.float32]:
+    """Probabilities N x K of the network in torch, on faces prepared by the runtime's own definition."""
+    import torch
+
+    network.eval()
+    with torch.inference_mode():
+        steps = [network(torch.from_numpy(preprocess(face, contract))) for face in faces]
+        values = torch.cat(steps)
+        return np.asarray((values.softmax(1) if output == "logits" else values).numpy())
+
+
+def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> list[Check]:
+    """Two rows: largest difference of a probability, and disagreement about the most probable class.
+
+    Faces whose two best classes lie closer together than twice the allowed difference are left out of the
+    second row: either answer is right for them.
+    """
+    difference = np.abs(expected - found).max() if found.shape == expected.shape else np.inf
+    best = np.sort(expected, axis=1)[:, -2:]
+    clear = best[:, 1] - best[:, 0] > CLEAR_MARGIN
+    flips = np.inf
+    if found.shape == expected.shape:
+        flips = int((expected.argmax(1) != found.argmax(1))[clear].sum())
+    faces = f"{len(expected)} faces, batch 1, torch against {engine} in float32"
+    return [
+        Check.at_most(
+            f"parity/{engine}", difference, DIFFERENCE_LIMIT, "probability", f"largest difference; {faces}"
+        ),
+        Check.at_most(
+            f"top-1/{engine}", flips, 0, "faces", f"another class on {clear.sum()} clear cases; {faces}"
+        ),
+    ]

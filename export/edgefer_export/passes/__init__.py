@@ -1,0 +1,21 @@
+"""Small rewrites of an ONNX graph, one file each, all in place.
+
+Every pass states what it needs to find, changes nothing where it does not find it, and returns how many
+places it changed. A pass leaves the function that the graph computes as it is, to float rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgefer_export.passes.name_nodes import name_nodes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["finish", "name_nodes"]
+
+
+def finish(model: ModelProto) -> None:
+    """What every exported graph goes through."""
+    name_nodes(model)

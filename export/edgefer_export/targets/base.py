@@ -1,0 +1,75 @@
+"""What a target is, and what building one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """The files of an engine, ready to be bundled.
+
+    Attributes:
+        entry: the name in ``files`` that the engine is opened from.
+        files: name in the bundle -> file on disk.
+        options: what the runtime has to set when it opens the engine.
+        tools: library -> version, of everything that took part in the build.
+    """
+
+    entry: str
+    files: Mapping[str, Path]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The entry's file on disk."""
+        return self.files[self.entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A convolution or matrix product as an engine runs it.
+
+    Attributes:
+        module: the module it comes from (``trunk.0.0``).
+        convolution: whether it is a convolution.
+        precision: ``"int8"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``: the type its inputs are multiplied in.
+    """
+
+    module: str
+    convolution: bool
+    precision: str
+
+
+class Target(Protocol):
+    """One place where engines run. Implementations are stateless; one file each."""
+
+    name: str
+    precisions: tuple[str, ...]
+    install: str
+    """The pip command that makes :meth:`installed` true."""
+
+    def installed(self) -> bool:
+        """Whether the libraries that :meth:`build` needs can be imported; imports none of them."""
+
+    def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
+        """Build an engine from a float ONNX, or for int8 from this target's quantized ONNX.
+
+        Args:
+            model: the ONNX file.
+            precision: one of ``precisions``.
+            workdir: a folder for the engine's files.
+
+        Raises:
+            UsageError: the target has no such precision.
+            MissingError: the target's libraries are not installed.
+        """
+
+    def layers(self, engine: BuiltEngine) -> list[Layer]:
+        """Convolutions and matrix products of the compiled engine, as they really run on this machine."""

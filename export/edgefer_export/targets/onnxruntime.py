@@ -1,0 +1,67 @@
+"""ONNX Runtime on the CPU: the engine is an ONNX file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgefer_export.targets.base import BuiltEngine, Layer, Target
+
+ENTRY = "model.onnx"
+
+FLOAT_OPERATORS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
+INT8_OPERATORS = ("QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat")
+
+
+class OnnxRuntime(Target):
+    """See :class:`edgefer_export.targets.base.Target`."""
+
+    name = "onnxruntime"
+    precisions = ("fp32", "int8")
+    install = 'pip install "edgefer[onnxruntime]"'
+
+    def installed(self) -> bool:
+        """Whether onnxruntime and onnx are there."""
+        return all(find_spec(library) is not None for library in ("onnxruntime", "onnx"))
+
+    def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
+        """The file as it is: ONNX Runtime optimises when it loads, for the machine it then runs on."""
+        from edgefer_export.targets import require
+
+        require(self, precision)
+        entry = workdir / ENTRY
+        workdir.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model, entry)
+        return BuiltEngine(
+            entry=ENTRY,
+            files={ENTRY: entry},
+            tools={library: version(library) for library in ("onnxruntime", "onnx")},
+        )
+
+    def layers(self, engine: BuiltEngine) -> list[Layer]:
+        """Read from the graph as ONNX Runtime has optimised it for this CPU."""
+        import onnx
+        import onnxruntime
+
+        with tempfile.TemporaryDirectory() as folder:
+            optimised = Path(folder) / ENTRY
+            options = onnxruntime.SessionOptions()
+            options.optimized_model_filepath = str(optimised)
+            options.log_severity_level = 3
+            onnxruntime.InferenceSession(str(engine.path), options, providers=["CPUExecutionProvider"])
+            nodes = onnx.load(optimised).graph.node
+        return [
+            Layer(
+                module=node.name.split("/")[0],
+                convolution="Conv" in node.op_type,
+                precision="int8" if node.op_type in INT8_OPERATORS else "fp32",
+            )
+            for node in nodes
+            if node.op_type in FLOAT_OPERATORS + INT8_OPERATORS
+        ]
+
+
+TARGET = OnnxRuntime()

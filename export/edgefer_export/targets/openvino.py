@@ -1,0 +1,67 @@
+"""OpenVINO on the CPU: the engine is an IR, model.xml with model.bin."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgefer_export.targets.base import BuiltEngine, Layer, Target
+
+ENTRY, WEIGHTS = "model.xml", "model.bin"
+
+OPTIONS = {"INFERENCE_PRECISION_HINT": "f32"}
+"""On a CPU with bfloat16 OpenVINO computes everything that is not INT8 in it unless told otherwise; a row
+called fp32 must not, and an INT8 engine keeps its float islands the same on every machine."""
+
+LAYER_TYPES = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
+EXECUTED = {"i8": "int8", "u8": "int8", "f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+
+
+class OpenVino(Target):
+    """See :class:`edgefer_export.targets.base.Target`."""
+
+    name = "openvino"
+    precisions = ("fp32", "int8")
+    install = 'pip install "edgefer[openvino]"'
+
+    def installed(self) -> bool:
+        """Whether openvino is there."""
+        return find_spec("openvino") is not None
+
+    def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
+        """Convert to IR; weights keep their type (by default OpenVINO would store them as float16)."""
+        import openvino
+
+        from edgefer_export.passes.resize_as_gather import resize_as_gather
+        from edgefer_export.targets import require
+
+        require(self, precision)
+        entry = workdir / ENTRY
+        workdir.mkdir(parents=True, exist_ok=True)
+        graph = openvino.Core().read_model(str(model))
+        resize_as_gather(graph)
+        openvino.save_model(graph, str(entry), compress_to_fp16=False)
+        return BuiltEngine(
+            entry=ENTRY,
+            files={ENTRY: entry, WEIGHTS: entry.with_suffix(".bin")},
+            options=OPTIONS,
+            tools={"openvino": version("openvino")},
+        )
+
+    def layers(self, engine: BuiltEngine) -> list[Layer]:
+        """Read from the execution graph of the compiled engine."""
+        import openvino
+
+        compiled = openvino.Core().compile_model(str(engine.path), "CPU", dict(engine.options))
+        layers = []
+        for node in compiled.get_runtime_model().get_ordered_ops():
+            kind = str(node.rt_info["layerType"].value)
+            if kind.startswith(LAYER_TYPES):
+                executed = str(node.rt_info["runtimePrecision"].value).lower()
+                module = node.get_friendly_name().split("/")[0]
+                layers.append(Layer(module, "Convolution" in kind, EXECUTED.get(executed, executed)))
+        return layers
+
+
+TARGET = OpenVino()
