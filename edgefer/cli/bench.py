@@ -23,19 +23,21 @@ def bench(
     json: JsonFlag = False,
 ) -> None:
     """Measure bundles side by side: interleaved latency, memory, accuracy, drop against float."""
-    from edgefer.pipeline import BenchSettings, bench_bundles
+    from edgefer.pipeline.bench import BenchSettings, bench_bundles
 
     settings = BenchSettings(
         bundles=tuple(bundles or ()), device=device, data=data, duration_s=duration, threads=threads, records=output
     )
     with progress_bar(quiet=json) as report:
-        records, path = bench_bundles(settings, on_progress=report)
+        records, paths = bench_bundles(settings, on_progress=report)
     if json:
-        print_json(records)
+        from edgefer_bench.records import without_samples
+
+        print_json([without_samples(record) for record in records])
         return
     from rich.console import Console
 
     from edgefer_bench.tables import bench_table
 
     Console().print(*bench_table(records), sep="\n")
-    say(f"records: {path}")
+    say(f"records: {paths[0].parent}")

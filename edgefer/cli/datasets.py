@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,19 +22,17 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
     from edgefer.data import DATASETS
 
     if json:
-        print_json([entry.to_json() for entry in DATASETS.values()])
+        print_json([asdict(entry) for entry in DATASETS.values()])
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("set", "split", "images", "what it is", title="edgefer datasets")
-    table.columns[2].justify = "right"
+    table = Table("set", "what it is", "licence", title="edgefer datasets", title_justify="left")
     for entry in DATASETS.values():
-        for split, images in entry.splits.items():
-            table.add_row(entry.name, split, f"{images:,}", entry.description)
+        splits = "\n".join(f"{entry.name}:{split}  {images:,} faces" for split, images in entry.splits.items())
+        table.add_row(entry.name, "\n".join(filter(None, (entry.description, splits, entry.notice))), entry.licence)
+        table.add_section()
     Console().print(table)
-    for entry in DATASETS.values():
-        typer.echo(f"{entry.name}: {entry.notice}")
 
 
 @app.command()
@@ -43,7 +42,7 @@ def show(
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")] = Path("sheet.png"),
 ) -> None:
     """Draw a contact sheet: a row an expression."""
-    from edgefer.pipeline import draw_contact_sheet
+    from edgefer.pipeline.faces import draw_contact_sheet
 
     with progress_bar() as report:
         draw_contact_sheet(name, output, on_progress=report)

@@ -17,7 +17,7 @@ def demo(
     """Faces, checked export, INT8, bundles, bench: ends with a table of what INT8 made of PAtt-Lite here."""
     from rich.console import Console
 
-    from edgefer.pipeline import run_demo
+    from edgefer.pipeline.demo import run_demo
     from edgefer_bench.tables import bench_table
 
     with progress_bar() as report:

@@ -8,7 +8,7 @@ from edgefer.cli._common import JsonFlag, guarded, print_json
 @guarded
 def doctor(json: JsonFlag = False) -> None:
     """Look at this machine: processor, engines, packages, and what to mend."""
-    from edgefer.pipeline import diagnose
+    from edgefer.pipeline.doctor import diagnose
 
     report = diagnose()
     if json:

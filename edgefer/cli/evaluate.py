@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import DataOption, JsonFlag, guarded, print_json, progress_bar
+from edgefer.cli._common import DataOption, JsonFlag, guarded, print_json, progress_bar, say
 
 
 @guarded
@@ -16,7 +16,7 @@ def evaluate(
     json: JsonFlag = False,
 ) -> None:
     """Evaluate a model, checkpoint or bundle on a face set."""
-    from edgefer.pipeline import evaluate as evaluate_subject
+    from edgefer.pipeline.evaluate import evaluate as evaluate_subject
 
     with progress_bar(quiet=json) as report:
         result = evaluate_subject(subject, data, on_progress=report)
@@ -27,4 +27,6 @@ def evaluate(
 
     from edgefer_bench.tables import evaluation_tables
 
-    Console().print(*evaluation_tables(result), sep="\n")
+    Console().print(*evaluation_tables(result, f"{result['subject']} on {result['data']}"), sep="\n")
+    if result["notice"]:
+        say(result["notice"])

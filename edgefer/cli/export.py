@@ -19,7 +19,7 @@ def export(
         list[str] | None,
         typer.Option("--target", "-t", metavar="T", help="Engine to build for; repeat for more. [default: all installed]"),
     ] = None,
-    calibration: Annotated[str, typer.Option(metavar="SET", help="Faces the INT8 ranges come from.")] = "synthfer:train",
+    calibration: Annotated[str, typer.Option(metavar="SET", help="Faces the INT8 ranges come from.")] = "synthfer:train[:700]",
     data: Annotated[str, typer.Option(metavar="SET", help="Faces the drop is measured on.")] = "synthfer:eval",
     max_drop: Annotated[
         float | None,
@@ -29,7 +29,7 @@ def export(
     json: JsonFlag = False,
 ) -> None:
     """Export a network: checked ONNX, engines, their accuracy against the float network, a bundle each."""
-    from edgefer.pipeline import ExportSettings, export_bundles
+    from edgefer.pipeline.export import ExportSettings, export_bundles
 
     settings = ExportSettings(
         model=model,

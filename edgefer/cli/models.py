@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,40 +12,50 @@ from edgefer.cli._common import JsonFlag, guarded, print_json
 
 @guarded
 def models(
-    name: Annotated[str | None, typer.Argument(help="One model; all of them when left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One model, with what its paper claims.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """List the networks: parameters (ours and as published), multiply-adds, input, accuracies the papers claim."""
-    from edgefer.models import MODELS, get
+    """List the networks: parameters as we count and as published, multiply-adds, input."""
+    from edgefer.pipeline.zoo import describe_models
 
-    specs = [get(name)] if name else [get(each) for each in MODELS]
+    described = describe_models(name)
     if json:
-        print_json([spec.to_json() for spec in specs])
+        print_json(described)
         return
-    _render([spec.to_json() for spec in specs], detailed=name is not None)
-
-
-def _render(rows: list[dict[str, Any]], *, detailed: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
+    console.print(_overview(described))
+    if name:
+        console.print(described[0]["paper"], _claims(described[0]["published"]), sep="\n\n")
+
+
+def _overview(described: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
     table = Table("model", "variants", "parameters", "published", "multiply-adds", "input", title="edgefer models")
     for column in table.columns[2:5]:
         column.justify = "right"
-    for row in rows:
-        contract = row["input"]
+    for model in described:
+        contract = model["input"]
         table.add_row(
-            row["name"],
-            ", ".join(row["variants"]),
-            f"{row['parameters']:,}",
-            f"{row['published_parameters']:,}",
-            f"{row['macs'] / 1e6:,.1f} M",
+            model["name"],
+            ", ".join(model["variants"]),
+            f"{model['parameters']:,}",
+            f"{model['published_parameters']:,}",
+            f"{model['macs'] / 1e6:,.1f} M",
             f"{contract['color']} {contract['height']} x {contract['width']}",
         )
-    console.print(table)
-    if detailed:
-        claims = Table("set", "accuracy %", "variant", "may be compared with?", title="accuracies the paper claims")
-        for claim in rows[0]["published_accuracy"]:
-            claims.add_row(claim["dataset"], f"{claim['accuracy']:.2f}", claim["variant"], claim["tag"])
-        console.print(rows[0]["paper"], claims, sep="\n")
+    return table
+
+
+def _claims(rows: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("setting", "set", "accuracy %", "as a target", title="what the paper claims")
+    for row in rows:
+        verdict = f"{row['tag']}: {row['note']}" if row["note"] else row["tag"]
+        names, values = zip(*((name, f"{value:.2f}") for name, value in row["percent"].items()), strict=True)
+        table.add_row(row["setting"], "\n".join(names), "\n".join(values), verdict)
+        table.add_section()
+    return table

@@ -1,0 +1,34 @@
+"""The whole road on the built-in faces, small enough for a coffee."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.bench import BenchSettings, bench_bundles
+from edgefer.pipeline.export import ExportSettings, export_bundles
+from edgefer.pipeline.faces import draw_contact_sheet
+from edgefer_bench.records import Record
+
+MODEL = "pattlite"
+FACES = "synthfer:eval[:1050]"
+SECONDS = 5.0
+
+
+def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ignore) -> list[Record]:
+    """Draw the faces, export the shipped network as FP32 and INT8, and measure both; return the records."""
+    say("edgefer demo: the shipped PAtt-Lite weights, on a part of the built-in face set")
+    sheet = output / "faces.png"
+    draw_contact_sheet(FACES, sheet, on_progress)
+    say(f"1/3  faces rendered; what they look like: {sheet}")
+    rows = export_bundles(
+        ExportSettings(model=MODEL, precisions=("fp32", "int8"), data=FACES, output=output / MODEL), on_progress
+    )
+    checks = {row["checks"] for row in rows}
+    say(f"2/3  exported, {min(checks)} checks or more passed by each engine: {output / MODEL}")
+    bundles = tuple(Path(row["path"]) for row in rows)
+    settings = BenchSettings(bundles=bundles, data=FACES, duration_s=SECONDS, records=output / "bench")
+    records, paths = bench_bundles(settings, on_progress)
+    say(f"3/3  measured side by side, {SECONDS:g} s an engine: {paths[0].parent}")
+    return records

@@ -1,0 +1,174 @@
+"""From a checkpoint to verified bundles: export, check, quantize, build, score, write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgefer.data.faceset import FaceSet
+from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.drafts import Drafting, draft_bundles
+from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.requirements import install_command, require
+from edgefer.pipeline.subjects import RUNS, find_checkpoint
+from edgefer_bench.metrics import evaluate
+from edgefer_bench.scoring import drops, predict
+from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.errors import BudgetError, MissingError
+
+if TYPE_CHECKING:
+    from edgefer_calibration import CalibrationSet
+
+CALIBRATION_FACES = 300
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What `edgefer export` was asked for; no targets means all that are installed."""
+
+    model: str
+    variant: str | None = None
+    precisions: tuple[str, ...] = ("fp32",)
+    targets: tuple[str, ...] = ()
+    calibration: str = "synthfer:train[:700]"
+    data: str = "synthfer:eval"
+    max_drop: float | None = None
+    output: Path | None = None
+
+
+def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> list[dict[str, Any]]:
+    """Export a checkpoint as one bundle a target and precision.
+
+    Everything is built, checked and scored in a temporary folder first, so that a failed check, Ctrl-C or a
+    full disk leaves nothing half-written. Bundles go to ``runs/MODEL/TARGET-PRECISION`` unless ``output``
+    names another folder than ``runs/MODEL``.
+
+    Returns:
+        A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``, ``accuracy``,
+        ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the fp32 engine of the same
+        target, in points), ``flips``, ``data``, ``images``, ``checks``.
+
+    Raises:
+        CheckError: a check failed; nothing is written.
+        BudgetError: an engine drops more than ``max_drop`` points; the others are written.
+        UsageError, DataError, MissingError: no such model, set or target, or not installed.
+    """
+    require("export", "exporting")
+    targets = _targets(settings.targets)
+    checkpoint, source = find_checkpoint(settings.model, settings.variant)
+    calibration = _calibration(settings, on_progress) if "int8" in settings.precisions else None
+    faces = load_faces(settings.data, on_progress)
+    with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
+        drafting = Drafting(
+            checkpoint=checkpoint,
+            provenance={
+                "weights": {"checkpoint": source.name, **checkpoint.provenance},
+                "notice": notice(settings.data),
+            },
+            licence=checkpoint.provenance.get("licence", ""),
+            targets=targets,
+            precisions=settings.precisions,
+            calibration=calibration,
+            faces=faces,
+            folder=Path(folder),
+        )
+        drafts = draft_bundles(drafting, on_progress)
+        scores = _scores(drafts, faces, on_progress)
+        root = settings.output or RUNS / checkpoint.model
+        kept, over = [], []
+        for draft, score in zip(drafts, scores, strict=True):
+            if settings.max_drop is not None and score["drop"]["points"] > settings.max_drop:
+                over.append(f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}")
+                continue
+            kept.append(_row(_publish(draft, score, root), score))
+    if over:
+        raise BudgetError(
+            f"accuracy drop in points of {', '.join(over)}",
+            expected=f"at most {settings.max_drop:g} on {faces.name}",
+            action="allow more with --max-drop; engines within the budget were written, the others were not",
+        )
+    return kept
+
+
+def _targets(named: Sequence[str]) -> tuple[str, ...]:
+    from edgefer_export import targets
+
+    if not named:
+        if not (here := targets.installed()):
+            raise MissingError(
+                "no engine is installed here",
+                expected=f"one of {', '.join(targets.TARGETS)}",
+                action=install_command("onnxruntime"),
+            )
+        return here
+    for name in named:
+        require(targets.get(name).name, f"target {name}")
+    return tuple(dict.fromkeys(named))
+
+
+def _calibration(settings: ExportSettings, on_progress: Report) -> CalibrationSet:
+    from edgefer_calibration import CalibrationSet
+
+    faces = load_faces(settings.calibration, on_progress)
+    return CalibrationSet.draw(
+        faces.images, faces.labels, count=min(CALIBRATION_FACES, len(faces)), name=faces.name
+    )
+
+
+def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> list[dict[str, Any]]:
+    """Accuracy of every draft and its drop against its float twin, as a manifest keeps it."""
+    from edgefer_runtime import Classifier
+
+    done, total = 0, len(drafts) * len(faces)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        on_progress("accuracy", done, total)
+
+    predictions = [predict(Classifier.open(draft), faces, advance) for draft in drafts]
+    measured = [
+        evaluate(
+            probabilities,
+            faces.labels,
+            classes=faces.classes,
+            attributes=faces.attributes,
+            parameters=draft.manifest.parameters,
+        )
+        for draft, probabilities in zip(drafts, predictions, strict=True)
+    ]
+    lost = drops(drafts, predictions, faces, None)
+    data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
+    return [
+        {**data, "evaluation": evaluation.to_json(), "drop": drop}
+        for evaluation, drop in zip(measured, lost, strict=True)
+    ]
+
+
+def _publish(draft: Bundle, score: dict[str, Any], root: Path) -> Bundle:
+    manifest = replace(draft.manifest, accuracy=score)
+    files = {file.path: draft.folder / file.path for file in manifest.files}
+    return write_bundle(root / f"{manifest.target}-{manifest.precision}", manifest, files, draft.certificate)
+
+
+def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
+    manifest, evaluation, drop = bundle.manifest, score["evaluation"], score["drop"]
+    return {
+        "path": str(bundle.path),
+        "model": manifest.model,
+        "variant": manifest.variant,
+        "target": manifest.target,
+        "precision": manifest.precision,
+        "size_mb": bundle.size_bytes / 1e6,
+        "accuracy": evaluation["accuracy"],
+        "accuracy_interval": evaluation["interval"],
+        "accuracy_drop": drop["points"],
+        "accuracy_drop_ci": drop["interval"],
+        "flips": drop.get("flips", 0.0),
+        "data": score["data"],
+        "images": score["images"],
+        "checks": len(bundle.certificate["checks"]),
+    }
