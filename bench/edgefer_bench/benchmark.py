@@ -65,7 +65,7 @@ def bench(
     """
     batch = _common_batch(bundles)
     for bundle in bundles:
-        check_classes(bundle, faces)
+        check_classes(bundle.manifest.classes, bundle.path, faces)
     if len(faces.images) < MeasureSettings.min_inputs * batch:
         raise DataError(
             f"{faces.name} has {len(faces.images)} faces",

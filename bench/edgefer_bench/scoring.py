@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,24 +54,27 @@ def identity(bundle: Bundle) -> Identity:
     return manifest.model, manifest.variant, manifest.target, manifest.precision
 
 
-def check_classes(bundle: Bundle, faces: Faces) -> None:
-    """Raise unless the engine and the set have the same classes, in whatever order.
+def check_classes(classes: Sequence[str], path: Path, faces: Faces) -> None:
+    """Raise unless the network or engine at ``path`` has the classes of the set, in whatever order.
 
     Raises:
-        DataError: they have not.
+        DataError: it has others.
     """
-    classes = bundle.manifest.classes
     if {*classes} != {*faces.classes}:
         raise DataError(
-            f"{bundle.path} tells {', '.join(classes)} apart, "
-            f"{faces.name} is labelled {', '.join(faces.classes)}",
+            f"{path} tells {', '.join(classes)} apart, {faces.name} is labelled {', '.join(faces.classes)}",
             expected="the same classes, in any order",
             action="choose a set with the classes that the network was trained on",
         )
 
 
 def predict(classifier: Classifier, faces: Faces, on_chunk: Callable[[int], None]) -> NDArray[np.float32]:
-    """Probabilities of every face: float32, N x K, columns in the order of the set's classes."""
+    """Probabilities of every face: float32, N x K, columns in the order of the set's classes.
+
+    Raises:
+        DataError: the engine and the set do not have the same classes.
+    """
+    check_classes(classifier.classes, classifier.bundle.path, faces)
     columns = [classifier.classes.index(name) for name in faces.classes]
     chunks = []
     for start in range(0, len(faces.images), CHUNK):

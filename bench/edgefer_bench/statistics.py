@@ -142,8 +142,8 @@ class Stability:
     Attributes:
         stable: no reason was found to distrust the run.
         reasons: what was found, as sentences.
-        null_ratio: the subject against itself, its odd blocks over its even ones: an A/A run that should
-            give 1.
+        null_ratio: the subject against itself, its blocks dealt out in the order A B B A as if to two: it
+            should be 1.
         drift_percent: median of the later half of the blocks over that of the earlier, minus 1.
         spread_percent: interquartile range of the block medians over their median.
     """
@@ -173,7 +173,8 @@ def judge_stability(block_medians: Sequence[float], *, warm: bool = True) -> Sta
     if len(medians) < 2:
         raise ValueError("stability needs at least two blocks")
     half = len(medians) // 2
-    null_ratio = paired_ratio(medians[1 : 2 * half : 2].tolist(), medians[0 : 2 * half : 2].tolist())
+    dealt = [(2 * pair + pair % 2, 2 * pair + 1 - pair % 2) for pair in range(half)]
+    null_ratio = paired_ratio([medians[a] for a, _ in dealt], [medians[b] for _, b in dealt])
     drift = 100 * float(np.median(medians[-half:]) / np.median(medians[:half]) - 1)
     lower, upper = np.quantile(medians, [0.25, 0.75])
     spread = 100 * float((upper - lower) / np.median(medians))

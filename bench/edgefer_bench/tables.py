@@ -90,6 +90,12 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{machine['cpu'] or machine['architecture']}; {first['threads']} threads, batch {first['batch']}, "
         f"{first['scenario']}, {min(calls):,} to {max(calls):,} timed calls an engine, none dropped"
     )
+    against_itself = [
+        bounds for record in records if (bounds := record["stability"]["null_ratio"]["interval"])
+    ]
+    if against_itself:
+        lows, highs = zip(*against_itself, strict=True)
+        notes.append(f"each engine against itself (A/A, should hold 1): {interval((min(lows), max(highs)))}")
     for record in records:
         if not record["stability"]["stable"]:
             reasons = "; ".join(record["stability"]["reasons"])
@@ -107,9 +113,16 @@ def export_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return written
 
 
-def evaluation_tables(evaluation: Mapping[str, Any], title: str = "edgefer eval") -> list[RenderableType]:
-    """Tables of an evaluation (its JSON form): in short, by attribute, and what is confused with what."""
-    overall = table(title, ("", ""), header=False)
+def evaluation_tables(evaluation: Mapping[str, Any]) -> list[RenderableType]:
+    """Tables of an evaluation: in short, by attribute, and what is confused with what.
+
+    Args:
+        evaluation: its JSON form; ``subject``, ``data`` and ``notice`` beside it say what was evaluated.
+    """
+    from rich.text import Text
+
+    named = [str(evaluation[key]) for key in ("subject", "data") if key in evaluation]
+    overall = table(" on ".join(named) or "edgefer eval", ("", ""), header=False)
     for line in _in_short(evaluation):
         add_row(overall, line)
     groups = table("taken apart", ("", "", "images", "accuracy %"), left=2)
@@ -122,7 +135,8 @@ def evaluation_tables(evaluation: Mapping[str, Any], title: str = "edgefer eval"
     confusion = table("true class down, predicted across", ("", *names))
     for name, counts in zip(names, evaluation["confusion"], strict=True):
         add_row(confusion, (name, *(f"{count:,}" if count else "·" for count in counts)))
-    return [overall, groups, confusion]
+    notice = evaluation.get("notice")
+    return [overall, groups, confusion, *([Text(notice, style="dim")] if notice else [])]
 
 
 def _in_short(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:

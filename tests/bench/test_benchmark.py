@@ -8,7 +8,9 @@ import pytest
 
 from edgefer_bench import bench
 from edgefer_bench.records import read_records, write_records
+from edgefer_bench.scoring import predict
 from edgefer_bench.tables import bench_markdown
+from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.errors import DataError, UsageError
 
 QUICK = {"threads": 1, "duration_s": 0.4, "max_warmup_s": 0.3}
@@ -148,6 +150,15 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_timed(make_bundle
     few = replace(faces, images=faces.images[:63], labels=faces.labels[:63], attributes={})
     with pytest.raises(DataError, match="63 faces"):
         bench([bundle], few)
+
+
+def test_labelling_a_set_of_other_classes_is_refused(make_bundle, faces):
+    with pytest.raises(DataError, match="labelled"):
+        predict(
+            Classifier.open(make_bundle()),
+            replace(faces, classes=("red", "green", "teal")),
+            lambda count: None,
+        )
 
 
 def test_engines_of_two_targets_are_measured_together(make_bundle, faces):

@@ -142,15 +142,27 @@ def test_a_quiet_run_is_stable_and_covers_one_against_itself():
 @pytest.mark.parametrize(
     ("speed", "reason"),
     [
-        (np.linspace(1, 1.3, 30), "later half"),
-        (np.tile([1.0, 1.2], 15), "against itself"),
-        (1 + 0.4 * (np.arange(30) % 3 == 0), "spreads"),
+        (np.linspace(1, 1.3, 32), "later half"),
+        (np.tile([1.2, 1.0, 1.0, 1.2], 8), "against itself"),
+        (1 + 0.4 * (np.arange(32) % 3 == 0), "spreads"),
     ],
 )
 def test_an_unstable_run_says_why(speed, reason):
-    verdict = judge_stability(latencies(np.random.default_rng(0)) * speed)
+    verdict = judge_stability(latencies(np.random.default_rng(0), rounds=32) * speed)
     assert not verdict.stable
     assert any(reason in text for text in verdict.reasons)
+
+
+def test_a_steady_drift_is_no_difference_of_a_subject_from_itself():
+    low, high = judge_stability(
+        latencies(np.random.default_rng(0)) * np.linspace(1, 2, 30)
+    ).null_ratio.interval
+    assert low < 1 < high
+
+
+def test_a_warm_up_that_never_levelled_is_a_reason():
+    medians = latencies(np.random.default_rng(0))
+    assert "warm-up" in judge_stability(medians, warm=False).reasons[0]
 
 
 def test_too_few_blocks_are_no_verdict_of_stability():

@@ -30,7 +30,7 @@ def record(target="onnxruntime", precision="int8", **changes):
         "accuracy_drop_ci": [-1.1, 0.8],
         "id": 66.1,
         "evaluation": {"accuracy": 72.13, "subject_interval": [67.9, 76.2], "subjects": 100},
-        "stability": {"stable": True, "reasons": []},
+        "stability": {"stable": True, "reasons": [], "null_ratio": {"interval": [0.981, 1.012]}},
         "faces": {"name": "synthfer:eval[:1050]", "images": 3500, "notice": NOTICE},
         "environment": {"cpu": None, "architecture": "aarch64"},
         "threads": 2,
@@ -70,12 +70,15 @@ def test_a_table_of_long_numbers_fits_a_narrow_terminal(width):
 
 
 def test_what_must_be_known_stands_below_the_table_letter_by_letter():
-    doubtful = record("openvino", stability={"stable": False, "reasons": ["it [wanders]"]})
+    doubtful = record(
+        "openvino", stability={"stable": False, "reasons": ["it [wanders]"], "null_ratio": {"interval": None}}
+    )
     text = " ".join(rendered(*bench_table([record(), doubtful])).split())
     assert NOTICE in text
     assert "synthfer:eval[:1050], 3,500 images" in text
     assert "aarch64; 2 threads, batch 1, single stream" in text
     assert "for new people" in text and "72.1 [67.9…76.2] % over 100 subjects" in text
+    assert "(A/A, should hold 1): 0.98…1.01" in text
     assert "unstable: openvino int8: it [wanders]" in text
     assert "int8 *" in text
     assert "again: edgefer bench --data 'synthfer:eval[:1050]'" in text
@@ -119,8 +122,11 @@ def test_an_evaluation_shows_every_group_and_confusion():
         attributes={"yaw": np.repeat([-45, 45], 30), "subject": np.arange(60) // 6},
         parameters=1_000_000,
     )
-    text = rendered(*evaluation_tables(found.to_json(), title="pattlite on [synthfer]"))
+    text = rendered(
+        *evaluation_tables({**found.to_json(), "subject": "pattlite", "data": "[synthfer]", "notice": NOTICE})
+    )
     assert "pattlite on [synthfer]" in text
+    assert NOTICE in text
     assert "accuracy over 10 subjects" in text
     assert rows(text, "yaw") == [
         ["yaw", "-45", "30", "80.0", "[62.7…90.5]"],

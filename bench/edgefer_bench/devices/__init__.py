@@ -34,10 +34,6 @@ class Device:
     targets: tuple[str, ...]
     precisions: tuple[str, ...]
 
-    def runs(self, target: str, precision: str) -> bool:
-        """Whether an engine of this target and precision is worth measuring here."""
-        return target in self.targets and precision in self.precisions
-
 
 def known_devices() -> tuple[str, ...]:
     """The names ``--device`` takes."""
