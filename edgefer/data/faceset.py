@@ -78,3 +78,20 @@ class FaceSet:
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def mirror(faces: FaceSet) -> FaceSet:
+    """The faces as a mirror shows them: left and right exchanged and, with them, the sign of ``yaw``.
+
+    Expressions, subjects, sessions and occlusions stay what they are.
+    """
+    attributes = dict(faces.attributes)
+    if "yaw" in attributes:
+        attributes["yaw"] = np.negative(attributes["yaw"])
+    return FaceSet(
+        name=f"{faces.name} mirrored",
+        images=np.ascontiguousarray(faces.images[:, :, ::-1]),
+        labels=faces.labels,
+        classes=faces.classes,
+        attributes=attributes,
+    )

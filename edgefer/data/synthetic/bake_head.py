@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.synthetic.mesh import Floats, Ints, Material, vertex_normals
+from edgefer.data.synthetic.arrays import Floats, Ints
+from edgefer.data.synthetic.mesh import Material, vertex_normals
 from edgefer.data.synthetic.rasterizer import rasterize
 
 DECIMETRES_PER_UNIT = 1e-3
@@ -38,7 +39,8 @@ NO_FACE = ("measure", "trunk", "breast")
 
 def signed_components(names: list[str]) -> list[tuple[str, str, str | None]]:
     """(name, target for positive values, target for negative ones) of all shape targets."""
-    known, components = set(names), []
+    known = set(names)
+    components: list[tuple[str, str, str | None]] = []
     for name in names:
         for positive, negative in OPPOSITES:
             stem = name.removesuffix(positive)

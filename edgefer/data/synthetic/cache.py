@@ -6,21 +6,22 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgefer.data.faceset import EXPRESSIONS, FaceSet
+from edgefer.data.synthetic.arrays import Bytes
 from edgefer.data.synthetic.camera import YAWS
 from edgefer.data.synthetic.performance import SESSIONS
-from edgefer.data.synthetic.shards import DamagedShard, read_shard, write_shard
+from edgefer.data.synthetic.shards import DamagedShardError, read_shard, write_shard
 from edgefer.data.synthetic.splits import SPLITS, shots
 from edgefer.data.synthetic.workers import Job, render_all
 from edgefer_runtime.errors import DataError
 
 GENERATOR = 1
-"""Raised whenever a pixel changes, so that old caches are not mistaken for new ones."""
+"""Raised whenever pixels change by more than rounding, so that old caches are not mistaken for new ones."""
 SIZE = 128
 SPARE_BYTES = 64 * 2**20
 """Left free on the disk."""
@@ -46,6 +47,8 @@ def load_split(
 ) -> FaceSet:
     """The first ``limit`` faces of a split, rendered on first use.
 
+    Finished people are kept when rendering is interrupted, so that the next call goes on from there.
+
     Args:
         split: one of ``SPLITS``.
         limit: how many; all by default.
@@ -57,30 +60,32 @@ def load_split(
     Raises:
         DataError: the disk is full or the cache cannot be written.
     """
-    people, each, _ = SPLITS[split]
-    count = min(limit if limit is not None else len(people) * each, len(people) * each)
-    people = people[: -(-count // each)]
-    jobs = {number: Job(number, shots(number, each), size) for number in people}
-    images = np.empty((len(people) * each, size, size, 3), np.uint8)
-    places = {number: images[i * each : (i + 1) * each] for i, number in enumerate(people)}
+    whole = SPLITS[split]
+    count = whole.images if limit is None else min(limit, whole.images)
+    people = whole.identities[: -(-count // whole.shots_each)]
+    jobs = [Job(number, shots(number, whole.shots_each), size) for number in people]
     folder = cache_folder() / "synthfer" / f"v{GENERATOR}-{size}px"
+    shape = (whole.shots_each, size, size, 3)
+    _require_space(folder, sum(not _shard(folder, job).exists() for job in jobs) * int(np.prod(shape)))
 
-    missing = [job for number, job in jobs.items() if not _read(folder, number, places[number])]
-    _require_space(folder, sum(places[job.identity].nbytes for job in missing))
-    done = len(images) - len(missing) * each
-    if missing and progress:
+    images = np.empty((len(jobs), *shape), np.uint8)
+    places = dict(zip(people, images, strict=True))
+    missing = [job for job in jobs if not _read(_shard(folder, job), places[job.identity])]
+    done = (len(jobs) - len(missing)) * whole.shots_each
+    if progress and missing:
         progress(min(done, count), count)
-    for job, rendered in render_all(missing, workers):
-        write_shard(_shard(folder, job.identity), rendered)
-        places[job.identity][...] = rendered
-        done += each
-        if progress:
-            progress(min(done, count), count)
+    with closing(render_all(missing, workers)) as rendering:
+        for job, rendered in rendering:
+            write_shard(_shard(folder, job), rendered)
+            places[job.identity][...] = rendered
+            done += whole.shots_each
+            if progress:
+                progress(min(done, count), count)
 
-    taken = [(number, shot) for number, job in jobs.items() for shot in job.shots][:count]
+    taken = [(job.identity, shot) for job in jobs for shot in job.shots][:count]
     return FaceSet(
-        name=f"synthfer:{split}" + (f"[:{count}]" if count < len(SPLITS[split].identities) * each else ""),
-        images=images[:count],
+        name=f"synthfer:{split}" + (f"[:{count}]" if count < whole.images else ""),
+        images=images.reshape(-1, *shape[1:])[:count],
         labels=np.array([shot.expression for _, shot in taken], np.int64),
         classes=EXPRESSIONS,
         attributes={
@@ -92,31 +97,28 @@ def load_split(
     )
 
 
-def _shard(folder: Path, identity: int) -> Path:
-    return folder / f"identity-{identity:04d}.faces"
+def _shard(folder: Path, job: Job) -> Path:
+    return folder / f"identity-{job.identity:04d}.faces"
 
 
-def _read(folder: Path, identity: int, into: NDArray[np.uint8]) -> bool:
-    """Whether the person's shard was there and whole."""
-    path = _shard(folder, identity)
+def _read(path: Path, into: Bytes) -> bool:
+    """Whether the person's shard was there and whole; then it is in ``into``."""
     try:
         read_shard(path, into)
     except FileNotFoundError:
         return False
-    except DamagedShard:
+    except DamagedShardError:
         warnings.warn(f"{path} is damaged and will be rendered again", stacklevel=3)
         return False
     return True
 
 
 def _require_space(folder: Path, needed: int) -> None:
-    if not needed:
-        return
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free
-    if free < needed + SPARE_BYTES:
+    if needed and free < needed + SPARE_BYTES:
         raise DataError(
-            f"{free} bytes free for {folder}",
-            expected=f"{needed + SPARE_BYTES} bytes, {needed} of them for faces",
+            f"{free:,} bytes free for {folder}",
+            expected=f"{needed + SPARE_BYTES:,} bytes, {needed:,} of them for faces",
             action="free some, or move the cache with EDGEFER_CACHE=/another/folder",
         )

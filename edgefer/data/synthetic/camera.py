@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.head import Head
-from edgefer.data.synthetic.mesh import Floats
 
 YAWS = (-90, -45, 0, 45, 90)
 """Nominal poses in degrees; positive turns the face to the right of the picture (the person's left)."""
 PIVOT = np.array([0, 7.05, 0.55], np.float32)
 """The point the head turns about, decimetres."""
+LOWERED = np.array([0, 0.04])
+"""Half sides by which the crop moves up, so that the chin keeps some room."""
 STUDIO_DISTANCE = 12.0
 JITTER = {False: (3, 3, 2), True: (9, 7, 5)}
 """wild -> standard deviation of yaw, pitch and roll in degrees."""
@@ -32,7 +33,7 @@ class Camera:
     rotation: Floats
     distance: float
     crop_scale: float
-    crop_shift: NDArray[np.float64]
+    crop_shift: Floats
 
     @property
     def place(self) -> Floats:
@@ -43,12 +44,12 @@ class Camera:
 
 def draw_camera(draws: np.random.RandomState, yaw: int, wild: bool) -> Camera:
     """A camera for a nominal ``yaw`` (degrees)."""
-    angles = np.deg2rad([yaw, 0, 0] + draws.normal(0, 1, 3) * JITTER[wild])
+    angles = np.deg2rad(np.array([yaw, 0, 0]) + draws.normal(0, 1, 3) * JITTER[wild])
     return Camera(
         rotation=_rotation(*angles),
         distance=float(draws.uniform(7, 16)) if wild else STUDIO_DISTANCE,
         crop_scale=float(draws.uniform(0.9, 1.15) if wild else draws.uniform(0.95, 1.05)),
-        crop_shift=draws.normal(0, 0.05 if wild else 0.02, 2) + [0, 0.04],
+        crop_shift=draws.normal(0, 0.05 if wild else 0.02, 2) + LOWERED,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.expressions import Units
-from edgefer.data.synthetic.mesh import Floats
 from edgefer.data.synthetic.shaping import bell, ridges, smoothstep
 
 
@@ -33,7 +33,7 @@ def crease_depth(x: Floats, y: Floats, units: Units, wrinkles: float) -> Floats:
     # from the nostrils to the corners of the mouth
     fold = 0.17 + 0.17 * ((7.0 - y) / 0.42).clip(0, 1) ** 1.2
     pull = 0.8 * smile + 0.8 * sneer + 0.5 * on_side("mouthUpperUp")
-    depth = (0.25 * wrinkles + 0.55 * pull) * bell(across - fold, 0.022)
+    depth: Floats = (0.25 * wrinkles + 0.55 * pull) * bell(across - fold, 0.022)
     depth *= smoothstep(6.52, 6.66, y) * smoothstep(7.03, 6.93, y)
     # between the brows
     depth += (

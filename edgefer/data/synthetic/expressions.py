@@ -28,54 +28,101 @@ class Variant(NamedTuple):
 
 # fmt: off
 RECIPES: dict[str, tuple[Variant, ...]] = {
-    "anger": (  # AU 4+5+7+23/24, lips pressed; or 4+5+10+25, teeth bared
-        Variant(0.6, {"browDown*": 1.1, "eyeSquint*": 0.55, "eyeWide*": 0.15, "mouthPress*": 0.9, "mouthRollLower": 0.35,
-                      "mouthRollUpper": 0.25, "noseSneer*": 0.25, "jawForward": 0.3, "mouthShrugLower": 0.25}),
-        Variant(0.4, {"browDown*": 1.1, "eyeSquint*": 0.3, "eyeWide*": 0.35, "noseSneer*": 0.45, "jawOpen": 0.25,
-                      "mouthUpperUp*": 0.45, "mouthLowerDown*": 0.65, "mouthStretch*": 0.35, "mouthFunnel": 0.25}),
+    "anger": (
+        # AU 4+5+7+23/24, lips pressed
+        Variant(0.6, {
+            "browDown*": 1.1, "eyeSquint*": 0.55, "eyeWide*": 0.15, "mouthPress*": 0.9,
+            "mouthRollLower": 0.35, "mouthRollUpper": 0.25, "noseSneer*": 0.25, "jawForward": 0.3,
+            "mouthShrugLower": 0.25,
+        }),
+        # AU 4+5+10+25, teeth bared
+        Variant(0.4, {
+            "browDown*": 1.1, "eyeSquint*": 0.3, "eyeWide*": 0.35, "noseSneer*": 0.45, "jawOpen": 0.25,
+            "mouthUpperUp*": 0.45, "mouthLowerDown*": 0.65, "mouthStretch*": 0.35, "mouthFunnel": 0.25,
+        }),
     ),
-    "disgust": (  # AU 9+10+4+15/17
-        Variant(0.65, {"noseSneer*": 1.0, "mouthUpperUp*": 0.75, "browDown*": 0.5, "eyeSquint*": 0.55,
-                       "cheekSquint*": 0.4, "mouthShrugLower": 0.3, "mouthFrown*": 0.3}),
-        Variant(0.35, {"noseSneer*": 1.0, "mouthUpperUp*": 0.7, "browDown*": 0.55, "eyeSquint*": 0.65,
-                       "cheekSquint*": 0.4, "jawOpen": 0.2, "mouthLowerDown*": 0.4, "mouthFrown*": 0.35}),
+    "disgust": (
+        # AU 4+9+10+17, lips closed
+        Variant(0.65, {
+            "noseSneer*": 1.0, "mouthUpperUp*": 0.75, "browDown*": 0.5, "eyeSquint*": 0.55,
+            "cheekSquint*": 0.4, "mouthShrugLower": 0.3, "mouthFrown*": 0.3,
+        }),
+        # AU 4+9+10+15+25
+        Variant(0.35, {
+            "noseSneer*": 1.0, "mouthUpperUp*": 0.7, "browDown*": 0.55, "eyeSquint*": 0.65,
+            "cheekSquint*": 0.4, "jawOpen": 0.2, "mouthLowerDown*": 0.4, "mouthFrown*": 0.35,
+        }),
     ),
-    "fear": (  # AU 1+2+4+5+20+25
-        Variant(0.7, {"browInnerUp": 1.0, "browOuterUp*": 0.5, "browDown*": 0.2, "eyeWide*": 1.0, "mouthStretch*": 0.95,
-                      "jawOpen": 0.22, "mouthLowerDown*": 0.35}),
-        Variant(0.3, {"browInnerUp": 1.0, "browOuterUp*": 0.3, "browDown*": 0.3, "eyeWide*": 0.9, "mouthStretch*": 1.0,
-                      "mouthPress*": 0.2, "mouthFrown*": 0.25, "mouthLowerDown*": 0.2}),
+    "fear": (
+        # AU 1+2+4+5+20+25
+        Variant(0.7, {
+            "browInnerUp": 1.0, "browOuterUp*": 0.5, "browDown*": 0.2, "eyeWide*": 1.0,
+            "mouthStretch*": 0.95, "jawOpen": 0.22, "mouthLowerDown*": 0.35,
+        }),
+        # AU 1+2+4+5+20, lips closed
+        Variant(0.3, {
+            "browInnerUp": 1.0, "browOuterUp*": 0.3, "browDown*": 0.3, "eyeWide*": 0.9,
+            "mouthStretch*": 1.0, "mouthPress*": 0.2, "mouthFrown*": 0.25, "mouthLowerDown*": 0.2,
+        }),
     ),
-    "happiness": (  # AU 6+12; or 6+12+25/26, laughing
+    "happiness": (
+        # AU 6+12, smiling
         Variant(0.45, {"mouthSmile*": 1.0, "cheekSquint*": 0.45, "eyeSquint*": 0.45, "mouthDimple*": 0.2}),
-        Variant(0.55, {"mouthSmile*": 0.95, "cheekSquint*": 0.5, "eyeSquint*": 0.5, "jawOpen": 0.22,
-                       "mouthUpperUp*": 0.45, "mouthLowerDown*": 0.2}),
+        # AU 6+12+25/26, laughing
+        Variant(0.55, {
+            "mouthSmile*": 0.95, "cheekSquint*": 0.5, "eyeSquint*": 0.5, "jawOpen": 0.22,
+            "mouthUpperUp*": 0.45, "mouthLowerDown*": 0.2,
+        }),
     ),
-    "sadness": (  # AU 1+4+15+17, eyes cast down; or with the mouth drawn out, near to tears
-        Variant(0.7, {"browInnerUp": 0.95, "browDown*": 0.3, "mouthFrown*": 0.95, "mouthShrugLower": 0.45,
-                      "eyeBlink*": 0.28, "eyeLookDown*": 0.3, "mouthPucker": 0.1}),
-        Variant(0.3, {"browInnerUp": 0.9, "browDown*": 0.2, "mouthFrown*": 0.8, "mouthStretch*": 0.3, "jawOpen": 0.08,
-                      "eyeSquint*": 0.6, "cheekSquint*": 0.3, "mouthLowerDown*": 0.25}),
+    "sadness": (
+        # AU 1+4+15+17, eyes cast down
+        Variant(0.7, {
+            "browInnerUp": 0.95, "browDown*": 0.3, "mouthFrown*": 0.95, "mouthShrugLower": 0.45,
+            "eyeBlink*": 0.28, "eyeLookDown*": 0.3, "mouthPucker": 0.1,
+        }),
+        # AU 1+4+7+15+20+25, near to tears
+        Variant(0.3, {
+            "browInnerUp": 0.9, "browDown*": 0.2, "mouthFrown*": 0.8, "mouthStretch*": 0.3, "jawOpen": 0.08,
+            "eyeSquint*": 0.6, "cheekSquint*": 0.3, "mouthLowerDown*": 0.25,
+        }),
     ),
-    "surprise": (  # AU 1+2+5+26
-        Variant(0.75, {"browInnerUp": 1.0, "browOuterUp*": 1.0, "eyeWide*": 0.85, "jawOpen": 0.6, "mouthFunnel": 0.25}),
-        Variant(0.25, {"browInnerUp": 0.9, "browOuterUp*": 1.0, "eyeWide*": 0.7, "jawOpen": 0.28, "mouthFunnel": 0.5,
-                       "mouthPucker": 0.15}),
+    "surprise": (
+        # AU 1+2+5+26
+        Variant(0.75, {
+            "browInnerUp": 1.0, "browOuterUp*": 1.0, "eyeWide*": 0.85, "jawOpen": 0.6, "mouthFunnel": 0.25,
+        }),
+        # the same with rounded lips
+        Variant(0.25, {
+            "browInnerUp": 0.9, "browOuterUp*": 1.0, "eyeWide*": 0.7, "jawOpen": 0.28, "mouthFunnel": 0.5,
+            "mouthPucker": 0.15,
+        }),
     ),
     "neutral": (Variant(1.0, {}),),
 }
+# fmt: on
 
 CONFUSABLE = {
-    "anger": ("disgust", "sadness"), "disgust": ("anger", "sadness"), "fear": ("surprise", "sadness"),
-    "happiness": ("neutral", "surprise"), "sadness": ("neutral", "fear", "disgust"), "surprise": ("fear", "happiness"),
+    "anger": ("disgust", "sadness"),
+    "disgust": ("anger", "sadness"),
+    "fear": ("surprise", "sadness"),
+    "happiness": ("neutral", "surprise"),
+    "sadness": ("neutral", "fear", "disgust"),
+    "surprise": ("fear", "happiness"),
 }
+"""Expressions that one performance in ten borrows from."""
 
 IDLE = {
-    "jawOpen": 0.03, "mouthPucker": 0.08, "browInnerUp": 0.08, "mouthSmile*": 0.07, "mouthFrown*": 0.08,
-    "mouthPress*": 0.1, "browDown*": 0.1, "eyeSquint*": 0.1, "eyeWide*": 0.08,
+    "jawOpen": 0.03,
+    "mouthPucker": 0.08,
+    "browInnerUp": 0.08,
+    "mouthSmile*": 0.07,
+    "mouthFrown*": 0.08,
+    "mouthPress*": 0.1,
+    "browDown*": 0.1,
+    "eyeSquint*": 0.1,
+    "eyeWide*": 0.08,
 }
 """Standard deviation of the small motions that no face is free of."""
-# fmt: on
 
 MOST = 1.25
 """No unit is driven further than this."""

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgefer.data.synthetic.arrays import Floats, Ints
 from edgefer.data.synthetic.head import Head
 from edgefer.data.synthetic.looks import Hair
-from edgefer.data.synthetic.mesh import Floats, Ints, Material, Mesh, part
+from edgefer.data.synthetic.mesh import Material, Mesh, part
 from edgefer.data.synthetic.shaping import smoothstep
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer.data.synthetic.mesh import Floats, Ints, Material, Mesh
+from edgefer.data.synthetic.arrays import Bytes, Floats, Ints
+from edgefer.data.synthetic.mesh import Material, Mesh
 
 DECIMETRES_PER_UNIT = np.float32(1e-3)
 ANCESTRIES = ("african", "asian", "caucasian")
@@ -45,7 +46,7 @@ class Head:
         solid = material != Material.HAIR
         self.base: Floats = archive["base"].astype(np.float32)
         self.triangles: Ints = triangles[solid]
-        self.material: NDArray[np.uint8] = material[solid]
+        self.material: Bytes = material[solid]
         self.skin: Ints = triangles[material == Material.SKIN]
         self.hair: Ints = triangles[material == Material.HAIR]
         self.eyes = {side: np.unique(quads[eye_side == side]) for side in (1, -1)}
@@ -69,7 +70,7 @@ class Head:
         self.ear = self._moved_by("ears/", "scale")
         self.front = self._front()
 
-    def vertices_of(self, material: Material) -> NDArray[np.int32]:
+    def vertices_of(self, material: Material) -> Ints:
         """Indices of the vertices that triangles of ``material`` use."""
         return np.unique(self.triangles[self.material == material])
 
@@ -122,7 +123,7 @@ class Head:
                 total += np.float32(share) * targets[name]
         return total
 
-    def _front(self) -> NDArray[np.int64]:
+    def _front(self) -> Ints:
         x, y, z = self.base.T
         face = (y > 6.15) & (y < 7.98) & (z > 0.75) & (np.abs(x) < 0.75) & (self.ear < 0.2)
         skin = np.zeros(len(self.base), bool)

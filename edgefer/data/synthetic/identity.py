@@ -7,10 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.expressions import Habits, muscle
 from edgefer.data.synthetic.head import ANCESTRIES, Head, head
 from edgefer.data.synthetic.looks import Looks, draw_looks
-from edgefer.data.synthetic.mesh import Floats, Material
+from edgefer.data.synthetic.mesh import Material
 from edgefer.data.synthetic.streams import stream
 
 SPREAD = {
@@ -57,22 +58,11 @@ def identity(number: int) -> Identity:
     age = float(np.clip(draws.beta(2, 2) * 0.62 + 0.36, 0.36, 0.98))
     build = float(draws.uniform(0.25, 0.75)), float(np.clip(draws.normal(0.5, 0.2), 0.1, 0.95))
     vertices = model.base + model.macro(ancestry, male, age, *build) + model.shape(_shape(model, draws))
-    habits = Habits(
-        gain={
-            name: float(np.clip(draws.normal(1, 0.15), 0.6, 1.4))
-            for name in sorted({*map(muscle, model.unit_names)})
-        },
-        asymmetry=float(draws.normal(0, 0.06)),
-    )
-    return Identity(
-        number,
-        _settled(model, vertices),
-        ancestry,
-        male,
-        age,
-        draw_looks(number, ancestry, male, age),
-        habits,
-    )
+    muscles = sorted({muscle(unit) for unit in model.unit_names})
+    gain = {name: float(np.clip(draws.normal(1, 0.15), 0.6, 1.4)) for name in muscles}
+    habits = Habits(gain, asymmetry=float(draws.normal(0, 0.06)))
+    looks = draw_looks(number, ancestry, male, age)
+    return Identity(number, _settled(model, vertices), ancestry, male, age, looks, habits)
 
 
 def _shape(model: Head, draws: np.random.RandomState) -> dict[str, float]:

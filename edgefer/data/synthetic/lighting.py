@@ -1,4 +1,4 @@
-"""Light: one key light with a shadow, a fill opposite it, the sky; skin scatters a little, hair and eyes shine."""
+"""Light: a key light with a shadow, a fill opposite it, the sky; skin scatters, eyes and lenses shine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes, Floats, Ints
 from edgefer.data.synthetic.camera import PIVOT
-from edgefer.data.synthetic.mesh import Floats, Ints, Material, normalized
+from edgefer.data.synthetic.mesh import Material, normalized
 from edgefer.data.synthetic.paint import Paint
 from edgefer.data.synthetic.rasterizer import rasterize
 
@@ -50,7 +50,7 @@ class Surface(NamedTuple):
     position: Floats
     normal: Floats
     openness: Floats
-    material: NDArray[np.uint8]
+    material: Bytes
 
 
 def draw_light(draws: np.random.RandomState, wild: bool) -> Light:

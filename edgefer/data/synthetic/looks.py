@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgefer.data.synthetic.mesh import Floats
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.streams import stream
 
 
 def linear(color: ArrayLike) -> Floats:
     """Display colour 0..255 -> linear light 0..1 (gamma 2.2), float32."""
-    return ((np.asarray(color, np.float64) / 255) ** 2.2).astype(np.float32)
+    light: Floats = ((np.asarray(color, np.float64) / 255) ** 2.2).astype(np.float32)
+    return light
 
 
 SKIN_TONES = linear(
@@ -163,7 +164,8 @@ def _skin_color(draws: np.random.RandomState, ancestry: Mapping[str, float]) -> 
     color = SKIN_TONES[int(step)] * (1 - rest) + SKIN_TONES[int(step) + 1] * rest
     grey = color @ np.array([0.3, 0.6, 0.1])
     tint = np.array([1 + draws.normal(0, 0.03), 1, 1 + draws.normal(0, 0.04)])
-    return ((color * 0.88 + grey * 0.12) * tint).astype(np.float32)
+    skin: Floats = ((color * 0.88 + grey * 0.12) * tint).astype(np.float32)
+    return skin
 
 
 def _hair_color(draws: np.random.RandomState, fair: float, age: float) -> Floats:

@@ -6,10 +6,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from edgefer.data.synthetic.arrays import Bytes, Floats, Ints
 
 
 class Material(IntEnum):
@@ -42,7 +40,7 @@ class Mesh(NamedTuple):
     rest: Floats
     openness: Floats
     triangles: Ints
-    material: NDArray[np.uint8]
+    material: Bytes
 
 
 def part(vertices: Floats, triangles: Ints, material: Material, rest: Floats | None = None) -> Mesh:

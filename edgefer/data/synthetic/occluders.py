@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.expressions import Units
 from edgefer.data.synthetic.head import Head
 from edgefer.data.synthetic.looks import Spectacles
-from edgefer.data.synthetic.mesh import Floats, Material, Mesh, capsule, join, part, strip
+from edgefer.data.synthetic.mesh import Material, Mesh, capsule, join, part, strip
 
 OCCLUSIONS = ("none", "sunglasses", "mask", "hand", "patch")
 RIM_POINTS = 28

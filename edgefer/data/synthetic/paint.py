@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes, Floats
 from edgefer.data.synthetic.head import Head
 from edgefer.data.synthetic.looks import Looks, linear
-from edgefer.data.synthetic.mesh import Floats, Material
+from edgefer.data.synthetic.mesh import Material
 from edgefer.data.synthetic.performance import Performance
 from edgefer.data.synthetic.shaping import ridges, smoothstep
 from edgefer.data.synthetic.skin import skin_color
@@ -34,7 +34,7 @@ class Paint(NamedTuple):
     shine: Floats
 
 
-def paint(model: Head, seen: Performance, material: NDArray[np.uint8], place: Floats) -> Paint:
+def paint(model: Head, seen: Performance, material: Bytes, place: Floats) -> Paint:
     """Paint points of a performance.
 
     Args:

@@ -8,12 +8,13 @@ from functools import lru_cache
 import numpy as np
 
 from edgefer.data.faceset import EXPRESSIONS
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.expressions import Units, perform
 from edgefer.data.synthetic.hair import HairShape, hair_meshes, hair_shape
 from edgefer.data.synthetic.head import Head, head
 from edgefer.data.synthetic.identity import Identity, identity
 from edgefer.data.synthetic.looks import draw_spectacles, linear
-from edgefer.data.synthetic.mesh import Floats, Material, Mesh, join, vertex_normals
+from edgefer.data.synthetic.mesh import Material, Mesh, join, vertex_normals
 from edgefer.data.synthetic.occluders import hand_mesh, mask_mesh, spectacles_mesh
 from edgefer.data.synthetic.streams import stream
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes, Floats, Mask
 from edgefer.data.synthetic.looks import linear
-from edgefer.data.synthetic.mesh import Floats
 from edgefer.data.synthetic.shaping import smoothstep
 
 MIDDLE_BRIGHTNESS = 0.36
@@ -28,27 +27,25 @@ def background(draws: np.random.RandomState, size: int, wild: bool) -> Floats:
     x, y = _grid(size)
     if not wild:
         color = linear(np.full(3, draws.uniform(90, 215))) * (1 + draws.normal(0, 0.02, 3)).astype(np.float32)
-        return color * (1 - np.float32(0.25) * np.hypot(x - 0.5, y - 0.4))[..., None]
+        wall: Floats = color * (1 - np.float32(0.25) * np.hypot(x - 0.5, y - 0.4))[..., None]
+        return wall
     start, end = linear(draws.uniform(10, 235, 3)), linear(draws.uniform(10, 235, 3))
     turn = draws.uniform(0, 2 * np.pi)
     ramp = x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))
     ramp = (ramp - ramp.min()) / np.ptp(ramp)
-    picture = start + (end - start) * ramp[..., None]
+    picture: Floats = start + (end - start) * ramp[..., None]
     for _ in range(draws.randint(0, 9)):
         color, alpha = linear(draws.uniform(0, 255, 3)), draws.uniform(0.3, 1)
         (cx, cy), (width, height) = draws.random_sample(2), draws.uniform(0.04, 0.4, 2)
         u, v = np.abs(x - np.float32(cx)) / np.float32(width), np.abs(y - np.float32(cy)) / np.float32(height)
         distance = np.hypot(u, v) if draws.random_sample() < 0.5 else np.maximum(u, v)
         softness = draws.uniform(0.05, 0.4)
-        picture += (color - picture) * (np.float32(alpha) * smoothstep(1 + softness, 1 - softness, distance))[
-            ..., None
-        ]
+        share = np.float32(alpha) * smoothstep(1 + softness, 1 - softness, distance)
+        picture += (color - picture) * share[..., None]
     return picture
 
 
-def patch(
-    draws: np.random.RandomState, look: np.random.RandomState, size: int
-) -> tuple[NDArray[np.bool_], Floats]:
+def patch(draws: np.random.RandomState, look: np.random.RandomState, size: int) -> tuple[Mask, Floats]:
     """A striped flat thing before the face: where it is, and its colour there (N x 3).
 
     Args:
@@ -79,7 +76,7 @@ def exposed(light: Floats, draws: np.random.RandomState, wild: bool) -> Floats:
     return light * np.float32(MIDDLE_BRIGHTNESS * choice / max(reference, 1e-3))
 
 
-def developed(light: Floats, draws: np.random.RandomState, wild: bool) -> NDArray[np.uint8]:
+def developed(light: Floats, draws: np.random.RandomState, wild: bool) -> Bytes:
     """Linear light -> uint8 picture: shoulder, gamma 2.2; in the wild also blur, noise, sometimes grey."""
     size = len(light)
     if wild and draws.random_sample() < 0.35:
@@ -90,7 +87,7 @@ def developed(light: Floats, draws: np.random.RandomState, wild: bool) -> NDArra
         picture += draws.normal(0, draws.uniform(0.003, 0.035), picture.shape).astype(np.float32)
         if draws.random_sample() < 0.12:
             picture = np.repeat(picture.mean(-1, keepdims=True), 3, axis=-1)
-    result: NDArray[np.uint8] = (picture.clip(0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
+    result: Bytes = (picture.clip(0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
     return result
 
 

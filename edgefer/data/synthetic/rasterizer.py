@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from edgefer.data.synthetic.arrays import Floats, Ints, Mask
 
 DEPTH_STEPS = 2**24
 """Levels the depth range is cut into; a head is about 40 cm deep, so one level is below a micrometre."""
@@ -38,7 +36,7 @@ def rasterize(
     depth: Floats,
     triangles: Ints,
     size: int,
-    one_sided: NDArray[np.bool_] | None = None,
+    one_sided: Mask | None = None,
 ) -> Raster:
     """The nearest triangle at every pixel centre (column + 0.5, row + 0.5).
 

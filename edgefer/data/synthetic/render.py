@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes, Floats, Ints
 from edgefer.data.synthetic.camera import YAWS, Camera, draw_camera, project
-from edgefer.data.synthetic.head import Head, head
+from edgefer.data.synthetic.head import head
 from edgefer.data.synthetic.lighting import Light, ShadowMap, Surface, draw_light, shade
-from edgefer.data.synthetic.mesh import Floats, Ints, Material, normalized
+from edgefer.data.synthetic.mesh import Material, normalized
 from edgefer.data.synthetic.paint import paint
 from edgefer.data.synthetic.performance import Performance
 from edgefer.data.synthetic.photograph import background, developed, exposed, patch
@@ -34,12 +34,12 @@ SHADELESS = (Material.FRAME, Material.LENS)
 """Too thin for the shadow map: their shadows would come out as scribbles."""
 
 
-def render_views(seen: Performance, size: int) -> NDArray[np.uint8]:
+def render_views(seen: Performance, size: int) -> Bytes:
     """The five views of a performance; uint8, 5 x size x size x 3, in the order of ``YAWS``."""
     return np.stack([render_view(seen, view, size) for view in range(len(YAWS))])
 
 
-def render_view(seen: Performance, view: int, size: int) -> NDArray[np.uint8]:
+def render_view(seen: Performance, view: int, size: int) -> Bytes:
     """One view of a performance; uint8, size x size x 3.
 
     Args:
@@ -81,21 +81,19 @@ def _visible(seen: Performance, camera: Camera, size: int) -> _Fragments:
     sample, shown = _share_shading(raster, mesh.material, size)
     triangle = raster.triangle[sample]
     row, column = np.divmod(sample, size * SAMPLES)
-    half = np.float32(0.5)
-    weights = barycentric(
-        x, y, mesh.triangles[triangle], column.astype(np.float32) + half, row.astype(np.float32) + half
-    )
+    px, py = column.astype(np.float32) + np.float32(0.5), row.astype(np.float32) + np.float32(0.5)
+    weights = barycentric(x, y, mesh.triangles[triangle], px, py)
     return _Fragments(triangle, weights, shown)
 
 
-def _share_shading(raster: Raster, material: NDArray[np.uint8], size: int) -> tuple[Ints, Ints]:
+def _share_shading(raster: Raster, material: Bytes, size: int) -> tuple[Ints, Ints]:
     """(samples to shade, for every pixel's samples the number of the shaded one it shares).
 
     A sample shares the shading of the first one in its pixel with the same material and depth layer.
     """
     across = size * SAMPLES
-    index = np.arange(across * across, dtype=np.int32).reshape(size, SAMPLES, size, SAMPLES)
-    index = index.transpose(0, 2, 1, 3).reshape(size * size, SAMPLES * SAMPLES)
+    rows = np.arange(across * across, dtype=np.int32).reshape(size, SAMPLES, size, SAMPLES)
+    index = rows.transpose(0, 2, 1, 3).reshape(size * size, SAMPLES * SAMPLES)
     triangle = raster.triangle[index]
     covered = triangle >= 0
     layer = np.where(covered, raster.depth[index] / np.float32(LAYER), -1).astype(np.int32)

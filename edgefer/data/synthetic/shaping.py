@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgefer.data.synthetic.mesh import Floats
+from edgefer.data.synthetic.arrays import Floats
 
 
 def smoothstep(start: float, end: float, x: Floats) -> Floats:

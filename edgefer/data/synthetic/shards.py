@@ -1,7 +1,7 @@
 """Shards: one file per person with all their pictures, checksummed.
 
-A line of JSON (generator, shape, sha256) and the raw pixels. The header is written last in spirit: a shard
-appears under its name only when complete, and is believed only when its digest fits.
+A line of JSON (shape, sha256) of fixed length, then the raw pixels. A shard appears under its name only
+when it is complete, and is believed only when its digest fits.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes
 from edgefer_runtime.errors import DataError
 
 HEADER_BYTES = 160
-"""The header's fixed length, padded with blanks, so that the pixels start at a known place."""
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class DamagedShard(Exception):
+class DamagedShardError(Exception):
     """A shard that is not what was written; it can be rendered again."""
 
 
-def write_shard(path: Path, images: NDArray[np.uint8]) -> None:
-    """Write ``images`` so that ``path`` holds all of them or does not exist.
+def write_shard(path: Path, images: Bytes) -> None:
+    """Write ``images`` so that ``path`` holds all of them or is left as it was.
 
     Raises:
         DataError: the disk is full or the folder cannot be written.
@@ -37,9 +37,7 @@ def write_shard(path: Path, images: NDArray[np.uint8]) -> None:
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=path.stem, suffix=".part", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
             file.write(header.ljust(HEADER_BYTES - 1) + b"\n")
             file.write(pixels)
@@ -51,11 +49,11 @@ def write_shard(path: Path, images: NDArray[np.uint8]) -> None:
             part.unlink(missing_ok=True)
 
 
-def read_shard(path: Path, into: NDArray[np.uint8]) -> None:
-    """Read a shard into ``into``, which must have its shape.
+def read_shard(path: Path, into: Bytes) -> None:
+    """Read a shard into ``into``, which is contiguous and has the shard's shape.
 
     Raises:
-        DamagedShard: the file is truncated, altered or of another shape.
+        DamagedShardError: the file is truncated, altered or of another shape; ``into`` is then undefined.
         FileNotFoundError: there is none.
     """
     with path.open("rb") as file:
@@ -63,22 +61,22 @@ def read_shard(path: Path, into: NDArray[np.uint8]) -> None:
             header = json.loads(file.read(HEADER_BYTES))
             shape, digest = tuple(header["shape"]), header["sha256"]
         except (ValueError, KeyError, TypeError) as error:
-            raise DamagedShard(path) from error
-        if shape != into.shape or file.readinto(into.reshape(-1).data) != into.nbytes or file.read(1):
-            raise DamagedShard(path)
-    if hashlib.sha256(into.reshape(-1).data).hexdigest() != digest:
-        raise DamagedShard(path)
+            raise DamagedShardError(path) from error
+        if shape != into.shape or file.readinto(into.data) != into.nbytes or file.read(1):
+            raise DamagedShardError(path)
+    if hashlib.sha256(into.data).hexdigest() != digest:
+        raise DamagedShardError(path)
 
 
 def _unwritable(path: Path, needed: int, error: OSError) -> DataError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_SPACE:
         return DataError(
-            f"no space left for {path} ({needed} bytes)",
-            expected=f"{needed} bytes free in {path.parent}",
-            action="free some, or move the cache with EDGEFER_CACHE=/another/folder; finished parts are kept",
+            f"no space left for {path}",
+            expected=f"{needed:,} bytes free in {path.parent}",
+            action="free some, or move the cache with EDGEFER_CACHE=/another/folder; what is done is kept",
         )
     return DataError(
         f"{path} cannot be written ({os.strerror(error.errno or 0)})",
         expected="a cache folder that can be written",
-        action="mend its permissions or set EDGEFER_CACHE=/another/folder",
+        action="mend its permissions, or set EDGEFER_CACHE=/another/folder",
     )

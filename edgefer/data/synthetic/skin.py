@@ -1,14 +1,14 @@
-"""Skin: mottling, blush, lips, creases, beard, scalp and brows as functions of the place on the head at rest."""
+"""Skin: mottling, blush, lips, creases, beard, scalp and brows, painted by place on the head at rest."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from edgefer.data.synthetic.arrays import Floats
 from edgefer.data.synthetic.creases import crease_depth
 from edgefer.data.synthetic.expressions import Units
 from edgefer.data.synthetic.hair import above_hairline
 from edgefer.data.synthetic.looks import Brows, Hair, Looks
-from edgefer.data.synthetic.mesh import Floats
 from edgefer.data.synthetic.shaping import bell, smoothstep
 
 FRONT = 0.3
@@ -68,13 +68,15 @@ def _lip(x: Floats, y: Floats, z: Floats) -> Floats:
     upper_edge = 6.622 + 0.088 * (1 - u * u) ** 0.75 - 0.022 * bell(across, 0.05)
     lower_edge = 6.622 - 0.118 * (1 - u * u) ** 0.6
     share = smoothstep(-0.012, 0.012, upper_edge - y) * smoothstep(-0.012, 0.012, y - lower_edge)
-    return share * ((across < 0.265) & (z > 1.05))
+    lip: Floats = share * ((across < 0.265) & (z > 1.05))
+    return lip
 
 
 def _lid_crease(across: Floats, y: Floats, z: Floats) -> Floats:
     """The fold above the eye and the lashes' shade, 0..1."""
     dx = across - 0.31
-    return bell(y - (7.355 - 0.9 * dx * dx), 0.012) * ((np.abs(dx) < 0.17) & (z > 1.15))
+    crease: Floats = bell(y - (7.355 - 0.9 * dx * dx), 0.012) * ((np.abs(dx) < 0.17) & (z > 1.15))
+    return crease
 
 
 def _beard(x: Floats, y: Floats, z: Floats, lip: Floats, hair: Hair) -> Floats:

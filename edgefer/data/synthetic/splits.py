@@ -7,13 +7,15 @@ any first N of them are balanced to within one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from edgefer.data.faceset import EXPRESSIONS
 from edgefer.data.synthetic.camera import YAWS
 from edgefer.data.synthetic.performance import SESSIONS
 
+ONE_SESSION = len(EXPRESSIONS) * len(YAWS)
+BOTH_SESSIONS = ONE_SESSION * len(SESSIONS)
 OCCLUSION_ROUND = ("sunglasses", "none", "none", "mask", "none", "hand", "none", "none", "patch", "none")
 """Each expression in the wild goes through this round as identities go by: 40 % covered, all kinds alike."""
 
@@ -27,45 +29,40 @@ class Shot(NamedTuple):
     occlusion: str
 
 
-class Split(NamedTuple):
+@dataclass(frozen=True)
+class Split:
     """Some people, and how many pictures there are of each.
 
     Attributes:
         identities: their numbers, in order.
-        shots_each: 70 (both sessions) or 35 (expressions alternate between the sessions).
-        purpose: in a few words.
+        shots_each: ``BOTH_SESSIONS``, or ``ONE_SESSION`` where expressions alternate between the two.
     """
 
     identities: range
-    shots_each: int
-    purpose: str
+    shots_each: int = BOTH_SESSIONS
 
-    def __len__(self) -> int:  # type: ignore[override]
+    @property
+    def images(self) -> int:
+        """Pictures in all."""
         return len(self.identities) * self.shots_each
 
 
-BOTH_SESSIONS = len(EXPRESSIONS) * len(YAWS) * len(SESSIONS)
-ONE_SESSION = len(EXPRESSIONS) * len(YAWS)
 SPLITS = {
-    "train": Split(range(56), BOTH_SESSIONS, "training"),
-    "train-large": Split(range(300), BOTH_SESSIONS, "training on more people; begins with those of train"),
-    "val": Split(range(300, 314), BOTH_SESSIONS, "early stopping and choices"),
-    "test": Split(range(314, 328), BOTH_SESSIONS, "final accuracy"),
-    "eval": Split(range(400, 500), ONE_SESSION, "accuracy drops between engines"),
+    "train": Split(range(56)),
+    "train-large": Split(range(300)),
+    "val": Split(range(300, 314)),
+    "test": Split(range(314, 328)),
+    "eval": Split(range(400, 500), ONE_SESSION),
 }
+"""Subject-disjoint, but that train-large begins with the people of train."""
 
 
-def shots(identity: int, count: int) -> Sequence[Shot]:
-    """The pictures of one person, in order.
-
-    Args:
-        identity: the person's number.
-        count: ``BOTH_SESSIONS`` or ``ONE_SESSION``.
-    """
+def shots(identity: int, count: int) -> list[Shot]:
+    """The pictures of one person, in order; ``count`` is ``BOTH_SESSIONS`` or ``ONE_SESSION``."""
     taken = []
     for j in range(count):
         expression, yaw = j % len(EXPRESSIONS), j % len(YAWS)
-        session = j % 2 if count == BOTH_SESSIONS else (identity + expression) % 2
+        session = j % len(SESSIONS) if count == BOTH_SESSIONS else (identity + expression) % len(SESSIONS)
         taken.append(Shot(expression, yaw, session, occlusion(identity, expression) if session else "none"))
     return taken
 
@@ -73,9 +70,8 @@ def shots(identity: int, count: int) -> Sequence[Shot]:
 def occlusion(identity: int, expression: int) -> str:
     """What covers this person's face when showing this expression in the wild.
 
-    The step at every tenth identity lets those of even and of odd number, whose expressions fall to
-    different sessions in ``eval``, both go through the whole round.
+    The extra step at every tenth identity lets people of even and of odd number, whose expressions fall
+    to different sessions in ``eval``, both go through the whole round.
     """
-    return OCCLUSION_ROUND[
-        (identity + identity // len(OCCLUSION_ROUND) + 3 * expression) % len(OCCLUSION_ROUND)
-    ]
+    step = identity + identity // len(OCCLUSION_ROUND) + 3 * expression
+    return OCCLUSION_ROUND[step % len(OCCLUSION_ROUND)]

@@ -1,27 +1,32 @@
 """Worker processes that render people side by side.
 
 Plain child processes rather than ``multiprocessing``: a child then never imports the caller's main
-module, so a script needs no ``if __name__ == "__main__"`` guard, and it can be ended at once.
-A worker reads one JSON array of shots a line, and answers with the raw pixels.
+module, so that a script needs no ``if __name__ == "__main__"`` guard, and it can be ended at once.
+A worker reads jobs as lines of JSON and answers each with its raw pixels.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import selectors
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgefer.data.synthetic.arrays import Bytes
+from edgefer.data.synthetic.performance import stage
+from edgefer.data.synthetic.render import render_view
 from edgefer.data.synthetic.splits import Shot
+from edgefer_runtime.errors import DataError
 
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Job(NamedTuple):
@@ -31,16 +36,17 @@ class Job(NamedTuple):
     shots: Sequence[Shot]
     size: int
 
+    def blank(self) -> Bytes:
+        """Room for the pictures; uint8, N x size x size x 3."""
+        return np.empty((len(self.shots), self.size, self.size, 3), np.uint8)
 
-def render(job: Job) -> NDArray[np.uint8]:
+
+def render(job: Job) -> Bytes:
     """The pictures of one job, in its order; uint8, N x size x size x 3."""
-    from edgefer.data.synthetic.performance import stage
-    from edgefer.data.synthetic.render import render_view
-
-    images = np.empty((len(job.shots), job.size, job.size, 3), np.uint8)
+    images = job.blank()
     performances: dict[tuple[int, int, str], list[int]] = {}
-    for number, shot in enumerate(job.shots):
-        performances.setdefault((shot.expression, shot.session, shot.occlusion), []).append(number)
+    for number, (expression, _, session, occlusion) in enumerate(job.shots):
+        performances.setdefault((expression, session, occlusion), []).append(number)
     for (expression, session, occlusion), numbers in performances.items():
         seen = stage(job.identity, expression, bool(session), occlusion)
         for number in numbers:
@@ -53,69 +59,91 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def render_all(jobs: Sequence[Job], workers: int | None = None) -> Iterator[tuple[Job, NDArray[np.uint8]]]:
-    """Every job with its pictures, as they are done.
+def render_all(jobs: Sequence[Job], workers: int | None = None) -> Generator[tuple[Job, Bytes], None, None]:
+    """Every job with its pictures, as they are done; closing the generator ends the workers at once.
 
     Args:
         jobs: what to render.
-        workers: processes; by default one for each usable core. One renders in this process.
+        workers: processes; by default one for each usable core. A single one is this process itself.
 
     Raises:
-        RuntimeError: a worker died.
+        DataError: a worker was killed from outside.
+        RuntimeError: a worker failed; its traceback is on stderr.
     """
-    workers = min(workers or usable_cores(), len(jobs))
-    if workers <= 1:
-        for job in jobs:
-            yield job, render(job)
+    count = min(workers or usable_cores(), len(jobs))
+    if count <= 1:
+        yield from ((job, render(job)) for job in jobs)
         return
-    waiting, processes = deque(jobs), []
+    waiting, crew = deque(jobs), [_Worker() for _ in range(count)]
     try:
         with selectors.DefaultSelector() as selector:
-            for _ in range(workers):
-                processes.append(_start())
-                _send(processes[-1], waiting.popleft(), selector)
+            for idle in crew:
+                idle.begin(waiting.popleft())
+                selector.register(idle, selectors.EVENT_READ, idle)
             while selector.get_map():
                 for ready, _ in selector.select():
-                    process, job = ready.data
-                    selector.unregister(ready.fileobj)
-                    images = _receive(process.stdout, job)
+                    worker: _Worker = ready.data
+                    job, images = worker.job, worker.result()
                     if waiting:
-                        _send(process, waiting.popleft(), selector)
+                        worker.begin(waiting.popleft())
+                    else:
+                        selector.unregister(worker)
                     yield job, images
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.communicate()
+        for member in crew:
+            member.end()
 
 
-def _start() -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C then reaches the parent alone, which ends its workers.
-    return subprocess.Popen(
-        [sys.executable, "-m", "edgefer.data.synthetic.workers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD},
-        bufsize=0,
-        start_new_session=True,
-    )
+class _Worker:
+    """One child process and the job it is at."""
 
+    job: Job
 
-def _send(process: subprocess.Popen[bytes], job: Job, selector: selectors.BaseSelector) -> None:
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(json.dumps(job).encode() + b"\n")
-    selector.register(process.stdout, selectors.EVENT_READ, (process, job))
+    def __init__(self) -> None:
+        # A session of its own: Ctrl-C then reaches the parent alone, which ends its workers.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={
+                **os.environ,
+                **SINGLE_THREADED,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "PYTHONSAFEPATH": "1",
+            },
+            start_new_session=True,
+        )
+        assert self._process.stdin and isinstance(self._process.stdout, io.BufferedReader)
+        self._orders, self._answers = self._process.stdin, self._process.stdout
 
+    def fileno(self) -> int:
+        return self._answers.fileno()
 
-def _receive(pipe: IO[bytes], job: Job) -> NDArray[np.uint8]:
-    images = np.empty((len(job.shots), job.size, job.size, 3), np.uint8)
-    rest = memoryview(images.reshape(-1))
-    while len(rest):
-        count = pipe.readinto(rest)  # type: ignore[attr-defined]
-        if not count:
-            raise RuntimeError(f"a rendering process died at identity {job.identity}")
-        rest = rest[count:]
-    return images
+    def begin(self, job: Job) -> None:
+        self.job = job
+        with suppress(BrokenPipeError):  # a dead worker is reported by result()
+            self._orders.write(json.dumps(job).encode() + b"\n")
+            self._orders.flush()
+
+    def result(self) -> Bytes:
+        images = self.job.blank()
+        if self._answers.readinto(images.data) == images.nbytes:
+            return images
+        status = self._process.wait()
+        if status < 0:
+            raise DataError(
+                f"a rendering process was ended by signal {-status}",
+                expected="about 100 MB of memory for each process",
+                action="run the command again; what is done is kept",
+            )
+        raise RuntimeError(f"a rendering process failed at identity {self.job.identity}")
+
+    def end(self) -> None:
+        self._process.terminate()
+        with suppress(BrokenPipeError):
+            self._orders.close()
+        self._answers.close()
+        self._process.wait()
 
 
 def _work() -> None:
