@@ -70,7 +70,8 @@ def probe(options: argparse.Namespace) -> tuple[Any, str]:
         f"verify      {cost.verify_ns / 1e6:9.2f} ms",
         f"load        {cost.load_ns / 1e6:9.2f} ms",
         f"first call  {cost.first_call_ns / 1e6:9.2f} ms",
-        f"peak memory {_megabytes(cost.peak_rss_bytes)} MB, {_megabytes(cost.rss_before_bytes).strip()} of it before",
+        f"before      {_megabytes(cost.rss_before_bytes)} MB",
+        f"peak        {_megabytes(cost.peak_rss_bytes)} MB",
     ]
     return cost.to_json(), "\n".join(lines)
 

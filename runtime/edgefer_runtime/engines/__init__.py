@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 from edgefer_runtime.bundle import Bundle
@@ -20,6 +21,8 @@ TARGETS = {
 
 def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: bool = False) -> Engine:
     """Open the engine of a verified bundle.
+
+    Denormal floats count as zero in the library's own threads; the calling thread keeps its mode.
 
     Args:
         bundle: its files must stay while the engine lives.
@@ -43,4 +46,9 @@ def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: b
         raise UsageError(f"{threads} threads", expected="one or more")
     module, name = TARGETS[target].split(":")
     engine: type[Engine] = getattr(import_module(module), name)
-    return engine(bundle, threads=threads or usable_cores(), allow_fallback=allow_fallback)
+    # Both libraries make denormal floats zero in the thread that opens a model, and leave it so: a thread
+    # that ends with the opening keeps that from the caller's own arithmetic.
+    with ThreadPoolExecutor(1) as opener:
+        return opener.submit(
+            engine, bundle, threads=threads or usable_cores(), allow_fallback=allow_fallback
+        ).result()

@@ -19,9 +19,6 @@ class OnnxRuntimeEngine(Engine):
 
     The manifest's options: ``provider``, the execution provider to run on (``CPUExecutionProvider`` when
     there is none), and any ``session.*`` configuration entry.
-
-    Denormal floats count as zero, in the session's threads and, as ONNX Runtime does it, in the thread
-    that opens the session.
     """
 
     target = "onnxruntime"

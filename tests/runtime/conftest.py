@@ -1,0 +1,109 @@
+"""Tiny engines that really run: mean colour of the image -> linear -> softmax over three classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.manifest import Manifest
+
+CLASSES = ("happiness", "sadness", "surprise")
+WEIGHTS = np.array([[4, 0, 0], [0, 4, 0], [0, 0, 4]], dtype=np.float32) / 255
+CONTRACT = InputContract(
+    height=32, width=32, color="RGB", mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)
+)
+CERTIFICATE = {"schema": "edgefer.certificate/1", "checks": []}
+
+
+def tiny_onnx(path: Path, batch: int | None, output: str) -> None:
+    rows = batch if batch is not None else "batch"
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["pixels", "axes"], ["colour"], keepdims=0),
+            helper.make_node("Gemm", ["colour", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], [output], axis=1),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, [rows, "height", "width", 3])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, [rows, 3])],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+            numpy_helper.from_array(WEIGHTS, "weights"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def tiny_manifest(target: str, entry: str, batch: int | None, **changes: object) -> Manifest:
+    options = {"INFERENCE_PRECISION_HINT": "f32"} if target == "openvino" else {}
+    fields = {
+        "model": "tiny",
+        "variant": "head",
+        "parameters": 9,
+        "classes": CLASSES,
+        "input": CONTRACT,
+        "target": target,
+        "precision": "fp32",
+        "batch": batch,
+        "entry": entry,
+        "options": options,
+        "tools": {"onnx": onnx.__version__},
+        "licence": "CC0-1.0",
+    }
+    return Manifest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
+    """Build a real bundle: ``make_bundle(target, batch, output, **manifest fields)``."""
+
+    def make(
+        target: str = "onnxruntime", batch: int | None = 1, output: str = "probabilities", **changes: object
+    ) -> Bundle:
+        name = f"{target}-{batch}"
+        source = tmp_path / "build" / name
+        source.mkdir(parents=True, exist_ok=True)
+        tiny_onnx(source / "model.onnx", batch, output)
+        files = {"model.onnx": source / "model.onnx"}
+        if target == "openvino":
+            import openvino
+
+            model = openvino.Core().read_model(source / "model.onnx")
+            openvino.save_model(model, source / "model.xml", compress_to_fp16=False)
+            files = {name: source / name for name in ("model.xml", "model.bin")}
+        manifest = tiny_manifest(target, next(iter(files)), batch, **changes)
+        return write_bundle(tmp_path / name, manifest, files, CERTIFICATE)
+
+    return make
+
+
+@pytest.fixture
+def bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
+    return make_bundle()
+
+
+@pytest.fixture
+def faces() -> np.ndarray:
+    """Seventy different uint8 crops, 70 x 24 x 20 x 3."""
+    return np.random.default_rng(0).integers(0, 256, (70, 24, 20, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def expected() -> Callable[[np.ndarray], np.ndarray]:
+    """What the tiny engine computes, in float64: red makes happiness, green sadness, blue surprise."""
+
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        odds = np.exp(images.mean(axis=(1, 2), dtype=np.float64) @ WEIGHTS)
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    return probabilities
