@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import warnings
@@ -15,7 +16,7 @@ from edgefer.data.faceset import EXPRESSIONS, FaceSet
 from edgefer.data.synthetic.arrays import Bytes
 from edgefer.data.synthetic.camera import YAWS
 from edgefer.data.synthetic.performance import SESSIONS
-from edgefer.data.synthetic.shards import DamagedShardError, read_shard, write_shard
+from edgefer.data.synthetic.shards import DamagedShardError, make_folder, read_shard, write_shard
 from edgefer.data.synthetic.splits import SPLITS, shots
 from edgefer.data.synthetic.workers import Job, render_all
 from edgefer_runtime.errors import DataError
@@ -66,7 +67,9 @@ def load_split(
     jobs = [Job(number, shots(number, whole.shots_each), size) for number in people]
     folder = cache_folder() / "synthfer" / f"v{GENERATOR}-{size}px"
     shape = (whole.shots_each, size, size, 3)
-    _require_space(folder, sum(not _shard(folder, job).exists() for job in jobs) * int(np.prod(shape)))
+    make_folder(folder)
+    absent = sum(not _shard(folder, job).exists() for job in jobs)
+    _require_space(folder, absent * math.prod(shape))
 
     images = np.empty((len(jobs), *shape), np.uint8)
     places = dict(zip(people, images, strict=True))
@@ -114,8 +117,7 @@ def _read(path: Path, into: Bytes) -> bool:
 
 
 def _require_space(folder: Path, needed: int) -> None:
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(folder).free
     if needed and free < needed + SPARE_BYTES:
         raise DataError(
             f"{free:,} bytes free for {folder}",

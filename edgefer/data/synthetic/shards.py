@@ -26,6 +26,18 @@ class DamagedShardError(Exception):
     """A shard that is not what was written; it can be rendered again."""
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder that shards go to, unless it is there.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def write_shard(path: Path, images: Bytes) -> None:
     """Write ``images`` so that ``path`` holds all of them or is left as it was.
 
@@ -36,14 +48,19 @@ def write_shard(path: Path, images: Bytes) -> None:
     header = json.dumps({"shape": images.shape, "sha256": hashlib.sha256(pixels).hexdigest()}).encode()
     part = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             part = Path(file.name)
             file.write(header.ljust(HEADER_BYTES - 1) + b"\n")
             file.write(pixels)
         part.replace(path)
     except OSError as error:
-        raise _unwritable(path, images.nbytes, error) from error
+        if error.errno in NO_SPACE:
+            raise DataError(
+                f"no space left for {path}",
+                expected=f"{HEADER_BYTES + images.nbytes:,} bytes free in {path.parent}",
+                action="free some, or move the cache with EDGEFER_CACHE=/another/folder; what is done is kept",
+            ) from error
+        raise _unwritable(path, error) from error
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
@@ -68,13 +85,7 @@ def read_shard(path: Path, into: Bytes) -> None:
         raise DamagedShardError(path)
 
 
-def _unwritable(path: Path, needed: int, error: OSError) -> DataError:
-    if error.errno in NO_SPACE:
-        return DataError(
-            f"no space left for {path}",
-            expected=f"{needed:,} bytes free in {path.parent}",
-            action="free some, or move the cache with EDGEFER_CACHE=/another/folder; what is done is kept",
-        )
+def _unwritable(path: Path, error: OSError) -> DataError:
     return DataError(
         f"{path} cannot be written ({os.strerror(error.errno or 0)})",
         expected="a cache folder that can be written",
