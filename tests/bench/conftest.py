@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from edgefer_runtime.bundle import write_bundle
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.manifest import Manifest
+
+# Two shared cores: how long an example takes says nothing of the code.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 CLASSES = ("red", "green", "blue")
 CONTRACT = InputContract(height=16, width=16, color="RGB", mean=(0.0,) * 3, std=(255.0,) * 3)

@@ -110,6 +110,18 @@ def test_subject_interval_needs_some_subjects():
 
 def test_subject_interval_of_equal_subjects_is_a_point():
     assert subject_interval(np.tile([True, False], 20), np.repeat(np.arange(20), 2)) == (0.5, 0.5)
+    unequal = np.repeat(np.arange(9), np.arange(1, 10) ** 2)
+    assert subject_interval(np.ones(len(unequal)), unequal) == (1, 1)
+
+
+def test_subject_interval_of_few_subjects_is_as_wide_as_students():
+    generator = np.random.default_rng(4)
+    ratios = []
+    for _ in range(40):
+        means = generator.normal(size=8)
+        low, high = subject_interval(np.repeat(means, 3), np.repeat(np.arange(8), 3))
+        ratios.append((high - low) / (2 * 2.3646 * means.std(ddof=1) / math.sqrt(8)))
+    assert 0.96 < np.mean(ratios) < 1.04
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(-1, 1)), min_size=60, max_size=90))

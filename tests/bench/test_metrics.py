@@ -119,6 +119,23 @@ def test_calibration_error_does_not_let_ranges_cancel():
     )
 
 
+def test_calibration_error_has_fifteen_ranges_the_last_of_them_its_own():
+    # 0.90 and 0.95 lie on both sides of 14/15: in one range, being wrong and being right would cancel.
+    both = np.vstack([one_hot([0], confidence=0.90), one_hot([1], confidence=0.95)])
+    assert calibration_error(both, np.array([0, 0])) == pytest.approx(100 * (0.10 + 0.95) / 2, abs=1e-4)
+
+
+def test_new_people_are_less_certain_than_new_images():
+    labels = np.arange(100) % 2
+    subjects = np.arange(100) // 10
+    found = evaluate(
+        one_hot(np.where(subjects < 3, 2, labels)), labels, classes=CLASSES, attributes={"subject": subjects}
+    )
+    (low, high), (inner_low, inner_high) = found.subject_interval, found.interval
+    assert low < inner_low < found.accuracy < inner_high < high
+    assert (found.accuracy, found.subjects) == (70, 10)
+
+
 @given(st.integers(1, 200), st.integers(2, 9), st.randoms(use_true_random=False))
 def test_every_face_is_counted_once(images, classes, random):
     generator = np.random.default_rng(random.randrange(2**32))
