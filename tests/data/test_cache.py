@@ -159,6 +159,18 @@ def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch):
         load(1)
 
 
+def test_an_interrupt_ends_the_workers_before_anyone_hears_of_it(cache):
+    def interrupt(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as held:
+        load_split("eval", 3 * EACH, size=SIZE, workers=2, progress=interrupt)
+    assert held.tb, "whoever keeps the traceback keeps the frames, and with them the workers' generator"
+    assert not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    assert len(list(cache.iterdir())) == 1
+
+
 SCRIPT = f"""
 from edgefer.data.synthetic.cache import load_split
 load_split("eval", {4 * EACH}, size=48, workers=2, progress=lambda done, total: print("at", done))

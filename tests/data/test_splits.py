@@ -69,3 +69,9 @@ def test_one_performance_wears_one_thing_in_all_five_views():
         worn = {}
         for shot in shots(number, 70):
             assert worn.setdefault((shot.expression, shot.session), shot.occlusion) == shot.occlusion
+
+
+def test_nobody_is_always_or_never_covered():
+    for number in SPLITS["train-large"].identities:
+        worn = {shot.expression: shot.occlusion for shot in shots(number, 70) if shot.session}
+        assert 2 <= sum(kind != "none" for kind in worn.values()) <= 4

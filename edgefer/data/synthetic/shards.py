@@ -58,7 +58,7 @@ def write_shard(path: Path, images: Bytes) -> None:
             raise DataError(
                 f"no space left for {path}",
                 expected=f"{HEADER_BYTES + images.nbytes:,} bytes free in {path.parent}",
-                action="free some, or move the cache with EDGEFER_CACHE=/another/folder; what is done is kept",
+                action="free some or set EDGEFER_CACHE=/another/folder, and go on: what is done is kept",
             ) from error
         raise _unwritable(path, error) from error
     finally:
