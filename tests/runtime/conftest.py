@@ -1,4 +1,4 @@
-"""Tiny engines that really run: mean colour of the image -> linear -> softmax over three classes."""
+"""Tiny engines that really run: resize -> mean colour -> linear -> softmax over three classes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.manifest import Manifest
+from edgefer_runtime.preprocess import preprocess
 
 CLASSES = ("happiness", "sadness", "surprise")
 WEIGHTS = np.array([[4, 0, 0], [0, 4, 0], [0, 0, 4]], dtype=np.float32) / 255
@@ -27,7 +28,9 @@ def tiny_onnx(path: Path, batch: int | None, output: str) -> None:
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("ReduceMean", ["pixels", "axes"], ["colour"], keepdims=0),
+            helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("Resize", ["planes", "", "", "size"], ["resized"], axes=[2, 3], mode="linear"),
+            helper.make_node("ReduceMean", ["resized", "axes"], ["colour"], keepdims=0),
             helper.make_node("Gemm", ["colour", "weights"], ["logits"]),
             helper.make_node("Softmax", ["logits"], [output], axis=1),
         ],
@@ -35,7 +38,8 @@ def tiny_onnx(path: Path, batch: int | None, output: str) -> None:
         [helper.make_tensor_value_info("images", TensorProto.UINT8, [rows, "height", "width", 3])],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, [rows, 3])],
         [
-            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+            helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+            helper.make_tensor("size", TensorProto.INT64, [2], [CONTRACT.height, CONTRACT.width]),
             numpy_helper.from_array(WEIGHTS, "weights"),
         ],
     )
@@ -100,10 +104,11 @@ def faces() -> np.ndarray:
 
 @pytest.fixture
 def expected() -> Callable[[np.ndarray], np.ndarray]:
-    """What the tiny engine computes, in float64: red makes happiness, green sadness, blue surprise."""
+    """What the tiny engine computes: red makes happiness, green sadness, blue surprise."""
 
     def probabilities(images: np.ndarray) -> np.ndarray:
-        odds = np.exp(images.mean(axis=(1, 2), dtype=np.float64) @ WEIGHTS)
+        pixels = np.array(CONTRACT.std)[:, None, None] * preprocess(images, CONTRACT) + 127.5
+        odds = np.exp(pixels.mean(axis=(2, 3)) @ WEIGHTS)
         return odds / odds.sum(axis=1, keepdims=True)
 
     return probabilities

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,12 @@ def test_the_same_bundle_packs_to_the_same_bytes(tmp_path: Path) -> None:
     assert packed == pack_zip(again, tmp_path / "again.edgefer").read_bytes()
     with Bundle.open(tmp_path / "first.edgefer") as bundle:
         assert packed == pack_zip(bundle, tmp_path / "repacked.edgefer").read_bytes()
+    with zipfile.ZipFile(tmp_path / "first.edgefer") as archive:
+        facts = {
+            (info.date_time[0], oct(info.external_attr >> 16), info.create_system)
+            for info in archive.infolist()
+        }
+    assert facts == {(1980, "0o100644", 3)}, "neither the clock nor the machine that packed it shows"
 
 
 def test_a_zip_packed_by_hand_opens_too(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_a_failed_opening_leaves_nothing(
     packed = pack_zip(make_bundle("openvino"), tmp_path / "tiny.edgefer")
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
-    with pytest.raises(MissingError):
+    with pytest.raises(MissingError) as caught:
         Classifier.open(packed)
+    assert caught.traceback, "which keeps alive whatever was not closed"
     assert not list(scratch.iterdir())

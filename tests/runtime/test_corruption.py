@@ -184,6 +184,23 @@ def test_two_entries_of_one_name_are_refused(packed: Path) -> None:
         Bundle.open(packed)
 
 
+def test_sizes_are_compared_before_anything_is_unpacked(
+    packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace("model.onnx", b"\0" * (64 << 20))(packed)
+    unpacked: list[str] = []
+    open_entry = zipfile.ZipFile.open
+
+    def watched(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *args: object) -> object:
+        unpacked.append(str(getattr(name, "filename", name)))
+        return open_entry(archive, name, *args)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", watched)
+    with pytest.raises(DataError, match="the manifest says"):
+        Bundle.open(packed)
+    assert unpacked == ["manifest.json"]
+
+
 def test_limits_hold_whatever_the_manifest_says(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "TOTAL_LIMIT_BYTES", 100)
     with pytest.raises(DataError, match="more than 100"):

@@ -100,7 +100,7 @@ def test_memory_stays_with_ever_new_crop_sizes(make_bundle: Make, target: str) -
     settled = resident_bytes()
     for height, width in sizes[2000:]:
         engine.run(frame[:, :height, :width])
-    assert settled is not None and resident_bytes() - settled < 8e6
+    assert settled is not None and resident_bytes() - settled < 20e6
 
 
 @targets

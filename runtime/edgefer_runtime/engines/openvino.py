@@ -49,7 +49,7 @@ class OpenVinoEngine(Engine):
         except ImportError as error:
             raise missing(self.target, error) from error
         core = openvino.Core()
-        wanted = bundle.manifest.options.get("DEVICE", "CPU")
+        wanted = str(bundle.manifest.options.get("DEVICE", "CPU"))
         device = wanted if wanted in core.available_devices else "CPU"
         if device != wanted and not allow_fallback:
             raise _fallback(wanted, core.available_devices)
