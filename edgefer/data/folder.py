@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from edgefer.data.faceset import FaceSet
+from edgefer.data.registry import Progress
 from edgefer_runtime.errors import DataError
 
 LARGEST_SIDE = 256
@@ -22,7 +23,7 @@ DEEP_MODES = ("I", "F")
 """Pillow's modes of more than 8 bits a channel, which it would clip rather than scale."""
 
 
-def load_folder(path: Path, *, progress: Callable[[int, int], None] | None = None) -> FaceSet:
+def load_folder(path: Path, *, progress: Progress | None = None) -> FaceSet:
     """The pictures under ``path``, whose sub-folders are the classes in alphabetical order.
 
     A face set has one size. Pictures that all have one size of at most 256 pixels a side are taken as

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgefer.data.faceset import FaceSet
 
 Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
 NAME = re.compile(r"(?P<set>[a-z0-9_-]+):(?P<part>.+)")
 SPLIT = re.compile(r"(?P<split>[a-z-]+)(\[:(?P<limit>\d+)\])?")
 

@@ -6,13 +6,13 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from edgefer.data.faceset import EXPRESSIONS, FaceSet
+from edgefer.data.registry import Progress
 from edgefer.data.synthetic.arrays import Bytes
 from edgefer.data.synthetic.camera import YAWS
 from edgefer.data.synthetic.performance import SESSIONS
@@ -26,8 +26,6 @@ GENERATOR = 1
 SIZE = 128
 SPARE_BYTES = 64 * 2**20
 """Left free on the disk."""
-
-Progress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
