@@ -10,6 +10,7 @@ round the coordinates elsewhere, so a grey level may differ by about the crop's 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,39 +40,38 @@ def preprocess(images: NDArray[np.uint8], contract: InputContract) -> NDArray[np
     std = np.array(contract.std, dtype=np.float32)[:, None, None]
     out = np.empty((len(batch), contract.channels, contract.height, contract.width), dtype=np.float32)
     for image, target in zip(batch, out, strict=True):  # one image at a time stays in the cache
-        pixels = resize(image, contract.height, contract.width)
-        planes = (pixels @ BT601)[None] if contract.color == "GRAY" else pixels.transpose(2, 0, 1)
+        planes = resize(image, contract.height, contract.width)
+        if contract.color == "GRAY":
+            planes = np.tensordot(BT601, planes, axes=1)[None]
         np.subtract(planes, mean, out=target)
         target /= std
     return out
 
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
-    """Bilinear resize of one image, H x W x C, to float32 ``height`` x ``width`` x C on the 0..255 scale."""
-    pixels = image.astype(np.float32)
-    if image.shape[0] != height:
-        low, high, weight = _taps(image.shape[0], height)
-        pixels = _blend(pixels[low], pixels[high], weight[:, None, None])
-    if image.shape[1] != width:
-        low, high, weight = _taps(image.shape[1], width)
-        pixels = _blend(pixels[:, low], pixels[:, high], weight[:, None])
-    return pixels
+    """Bilinear resize of one image, uint8 H x W x C, to float32 C x ``height`` x ``width``, still 0..255."""
+    columns = _stretch(image.transpose(2, 1, 0), width)
+    return _stretch(columns.transpose(0, 2, 1), height).astype(np.float32, copy=False)
 
 
-def _blend(
-    low: NDArray[np.float32], high: NDArray[np.float32], weight: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    low *= 1 - weight
-    high *= weight
-    low += high
-    return low
+def _stretch(lines: NDArray[Any], target: int) -> NDArray[Any]:
+    """Interpolate between the lines of each channel, C x lines x length, so that there are ``target``."""
+    if lines.shape[1] == target:
+        return lines
+    lines = np.ascontiguousarray(lines, dtype=np.float32)  # so that whole lines are copied below
+    low, high, weight = _taps(lines.shape[1], target)
+    below, above = lines[:, low], lines[:, high]
+    below *= 1 - weight
+    above *= weight
+    below += above
+    return below
 
 
 @lru_cache(maxsize=256)
 def _taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Both source positions of every target position, and the weight of the second."""
+    """Both source lines of every target line, and the weight of the second, as a column."""
     scale = np.float32(source) / np.float32(target)
     centres = (np.arange(target) + 0.5) * np.float64(scale) - 0.5
     positions = np.maximum(centres.astype(np.float32), np.float32(0))
     low = np.minimum(positions.astype(np.intp), source - 1)
-    return low, np.minimum(low + 1, source - 1), positions - low.astype(np.float32)
+    return low, np.minimum(low + 1, source - 1), (positions - low.astype(np.float32))[:, None]
