@@ -1,7 +1,7 @@
 """Checks, one file each: a number against a limit, spoken of in module names.
 
-:func:`run_checks` holds a float graph against the network it was exported from; :func:`check_engine`
-holds a built engine against that graph.
+:func:`run_checks` holds a float graph against the network it was exported from; :func:`check_engine` holds
+a built engine against the network and against its label.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
 from edgefer_export.checks.engine import check_engine
+from edgefer_export.checks.parity import reference
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Check", "check_engine", "run_checks"]
+__all__ = ["FACES_NEEDED", "Check", "check_engine", "reference", "run_checks"]
+
+FACES_NEEDED = 7
+"""One face and two different sets of three neighbours."""
 
 
 def run_checks(
@@ -30,39 +35,49 @@ def run_checks(
     contract: InputContract,
     output: str = "logits",
 ) -> list[Check]:
-    """Hold the graph in ``float_onnx`` against ``network``.
+    """Hold the graph in ``float_onnx`` against ``network``, in every inference library that is installed.
 
     Args:
         network: what was exported; put into eval mode.
         float_onnx: written by :func:`edgefer_export.export_onnx`.
-        faces: real faces, uint8 N x H x W x 3, at least eight.
+        faces: real faces, uint8 N x H x W x 3; a multiple of a static batch.
         contract: what the network takes.
         output: what the network returns, ``"logits"`` or ``"probabilities"``.
 
     Returns:
         One check a row, passed or not; :func:`edgefer_export.certificate.require` raises for those not.
+
+    Raises:
+        UsageError: fewer than :data:`FACES_NEEDED` faces.
     """
     import onnx
 
+    from edgefer_export.checks.attention import attention_weights
     from edgefer_export.checks.batch import graph_batch_invariance, network_batch_invariance
     from edgefer_export.checks.interface import axes_as_declared
     from edgefer_export.checks.operators import foreign_operators
-    from edgefer_export.checks.parity import parity, reference
+    from edgefer_export.checks.parity import parity
     from edgefer_export.checks.preprocessing import preprocessing
-    from edgefer_export.checks.softmax import softmax_rows
-    from edgefer_export.sessions import onnxruntime_session, openvino_session
+    from edgefer_export.sessions import installed_sessions
 
+    if len(faces) < FACES_NEEDED:
+        raise UsageError(f"{len(faces)} faces to check with", expected=f"at least {FACES_NEEDED}")
     model = onnx.load(float_onnx)
-    expected = reference(network, faces, contract, output)
-    engines = {"onnxruntime": onnxruntime_session(float_onnx), "openvino": openvino_session(float_onnx)}
+    foreign = foreign_operators(model)
+    if not foreign.passed:
+        return [foreign]  # the engines would not open it
     checks = [
-        foreign_operators(model),
-        axes_as_declared(model, engines["onnxruntime"], faces),
-        network_batch_invariance(network, faces, contract, output),
-        *softmax_rows(model, faces),
-        *preprocessing(model, faces, contract),
+        foreign,
+        network_batch_invariance(network, faces, contract),
+        *attention_weights(model, faces),
     ]
-    for name, run in engines.items():
-        checks += parity(name, expected, run(faces))
-        checks += graph_batch_invariance(name, model, run, faces)
+    expected = reference(network, faces, contract, output)
+    for name, session in installed_sessions().items():
+        run = session(float_onnx)
+        checks += [
+            axes_as_declared(name, model, run, faces),
+            preprocessing(name, session, model, faces, contract),
+            *parity(name, expected, run(faces)),
+            *graph_batch_invariance(name, model, run, faces),
+        ]
     return checks

@@ -27,9 +27,7 @@ LIMIT = 1e-5
 NEIGHBOURS = 3
 
 
-def network_batch_invariance(
-    network: nn.Module, faces: NDArray[np.uint8], contract: InputContract, output: str
-) -> Check:
+def network_batch_invariance(network: nn.Module, faces: NDArray[np.uint8], contract: InputContract) -> Check:
     """The first face alone and among two different sets of neighbours, in torch, module by module.
 
     The first module whose output moves is named: hooks see an inner module before the one that holds it.
@@ -45,8 +43,7 @@ def network_batch_invariance(
         together = _outputs(network, torch.cat([first, neighbours]))
         for name, value in alone.items():
             moved = _moved(value, together[name])
-            if moved > worst:
-                worst = moved
+            worst = max(worst, moved)
             if moved > LIMIT and not guilty:
                 guilty = name
     detail = f"a face alone and beside {NEIGHBOURS} others, twice; every module's output compared"
@@ -77,13 +74,13 @@ def graph_batch_invariance(engine: str, model: ModelProto, run: Run, faces: NDAr
 
 def _moved(alone: Tensor, together: Tensor) -> float:
     """How far the first sample moved, relative to its largest value."""
-    if together.shape[1:] != alone.shape[1:] or not len(together):
+    if together.shape != alone.shape:
         return float("inf")
-    return float((together[:1] - alone).abs().max() / alone.abs().max().clamp(min=1e-12))
+    return float((together - alone).abs().max() / alone.abs().max().clamp(min=1e-12))
 
 
 def _outputs(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
-    """Output of every module that returns a tensor with a batch axis, in the order they finish."""
+    """First sample of what every module returns, if that is a tensor, in the order they finish."""
     import torch
 
     outputs: dict[str, Tensor] = {}
@@ -91,7 +88,7 @@ def _outputs(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
 
     def keep(module: nn.Module, _: Any, value: Any) -> None:
         if isinstance(value, torch.Tensor) and value.ndim > 0:
-            outputs[names[module]] = value.clone()
+            outputs[names[module]] = value[:1].clone()  # layers that work in place overwrite it
 
     hooks = [module.register_forward_hook(keep) for module in names]
     try:

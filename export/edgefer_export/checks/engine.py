@@ -1,48 +1,80 @@
-"""The engine is what it says: its layers run in the precision on the label, on this machine."""
+"""The engine is what it says: its layers run in the labelled precision; it answers as the network does."""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefer_export.checks.check import Check
+from edgefer_export.checks.parity import clear_cases, parity
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 
 INT8_SHARE_LIMIT = 0.75
 """Of the convolutions. Recipes leave a few in float on purpose; without Q/DQ an engine has none in INT8."""
 
+AGREEMENT_LIMIT = 0.9
+"""Of the clear cases. This catches a broken engine; what INT8 cost is measured on the evaluation set."""
 
-def check_engine(target: Target, engine: BuiltEngine, precision: str) -> list[Check]:
-    """Count the layers of the compiled engine that run in another precision than ``precision``.
 
-    An int8 engine passes when at least :data:`INT8_SHARE_LIMIT` of its convolutions run in INT8 and nothing
-    runs in 16 bits; any other engine when every layer runs in ``precision``.
+def check_engine(
+    target: Target,
+    engine: BuiltEngine,
+    precision: str,
+    faces: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+) -> list[Check]:
+    """Hold a built engine against its label and against the network, on this machine.
+
+    Args:
+        target: what built it.
+        engine: its files.
+        precision: its label.
+        faces: real faces, uint8 N x H x W x 3.
+        expected: the network's probabilities of them, N x K, from
+            :func:`edgefer_export.checks.reference`.
+
+    Returns:
+        For an int8 engine: at least :data:`INT8_SHARE_LIMIT` of the convolutions run in INT8, nothing runs
+        in 16 bits, and it names the network's class. For any other: every layer runs in ``precision``, and
+        the probabilities are the network's.
     """
     layers = target.layers(engine)
+    found = target.session(engine)(faces)
     if precision != "int8":
-        others = [layer for layer in layers if layer.precision != precision]
-        detail = _detail(f"{len(layers)} layers", others)
-        return [Check.at_most(f"precision/{target.name}", len(others), 0, "layers", detail)]
+        return [
+            _all_in(precision, target.name, layers),
+            *parity(f"{target.name}-{precision}", expected, found),
+        ]
+    clear = clear_cases(expected)
+    agreement = float((found.argmax(1) == expected.argmax(1))[clear].mean()) if clear.any() else 1.0
+    detail = f"same class as the network in float32 on {clear.sum()} clear cases of {len(faces)} faces"
+    return [
+        *_mostly_int8(f"{target.name}-int8", layers),
+        Check.at_least(f"agreement/{target.name}-int8", agreement, AGREEMENT_LIMIT, "of the faces", detail),
+    ]
+
+
+def _all_in(precision: str, name: str, layers: list[Layer]) -> Check:
+    others = [layer for layer in layers if layer.precision != precision]
+    return Check.at_most(
+        f"precision/{name}", len(others), 0, "layers", _detail(f"{len(layers)} layers", others)
+    )
+
+
+def _mostly_int8(name: str, layers: list[Layer]) -> list[Check]:
     convolutions = [layer for layer in layers if layer.convolution]
     floats = [layer for layer in convolutions if layer.precision != "int8"]
     narrow = [layer for layer in layers if layer.precision not in ("int8", "fp32")]
     share = 1 - len(floats) / len(convolutions) if convolutions else 0.0
+    detail = _detail(f"{len(convolutions)} convolutions", floats)
+    islands = _detail("none in 16 bits allowed", narrow)
     return [
-        Check.at_least(
-            f"int8/{target.name}",
-            share,
-            INT8_SHARE_LIMIT,
-            "of the convolutions",
-            _detail(f"{len(convolutions)} convolutions", floats),
-        ),
-        Check.at_most(
-            f"float-islands/{target.name}",
-            len(narrow),
-            0,
-            "layers in 16 bits",
-            _detail(f"{len(layers)} layers", narrow),
-        ),
+        Check.at_least(f"precision/{name}", share, INT8_SHARE_LIMIT, "of the convolutions", detail),
+        Check.at_most(f"float-islands/{name}", len(narrow), 0, "layers", islands),
     ]
 
 
 def _detail(counted: str, others: list[Layer]) -> str:
     if not others:
         return f"{counted}, all as labelled"
-    return f"{counted}; elsewhere: " + ", ".join(f"{layer.module} ({layer.precision})" for layer in others)
+    return f"{counted}; otherwise: " + ", ".join(f"{layer.module} ({layer.precision})" for layer in others)

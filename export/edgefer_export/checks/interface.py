@@ -19,7 +19,7 @@ BATCHES = (1, 2, 3, 7)
 CROPS = ((64, 64), (97, 131))
 
 
-def axes_as_declared(model: ModelProto, run: Run, faces: NDArray[np.uint8]) -> Check:
+def axes_as_declared(engine: str, model: ModelProto, run: Run, faces: NDArray[np.uint8]) -> Check:
     """Run the declared batch sizes at three crop sizes; count the runs that fail or return another shape."""
     (images,), (probabilities,) = model.graph.input, model.graph.output
     batch, classes = axes(probabilities)
@@ -39,4 +39,4 @@ def axes_as_declared(model: ModelProto, run: Run, faces: NDArray[np.uint8]) -> C
                 wrong.append(f"{size} x {height} x {width}: {shape}")
     sizes = ", ".join(map(str, batches))
     detail = f"{axes(images)} -> {axes(probabilities)}, run at batch {sizes} and three crop sizes"
-    return Check.at_most("axes", len(wrong), 0, "runs", "; ".join([detail, *wrong]))
+    return Check.at_most(f"axes/{engine}", len(wrong), 0, "runs", "; ".join([detail, *wrong]))

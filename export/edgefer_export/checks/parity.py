@@ -19,6 +19,7 @@ DIFFERENCE_LIMIT = 1e-3
 hundredth of a grey level; what is left is float32 summation order."""
 
 CLEAR_MARGIN = 2 * DIFFERENCE_LIMIT
+"""Two probabilities closer than this may change places without the first row failing."""
 
 
 def reference(
@@ -34,15 +35,20 @@ def reference(
         return np.asarray((values.softmax(1) if output == "logits" else values).numpy())
 
 
+def clear_cases(expected: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows' most probable class stands out by more than :data:`CLEAR_MARGIN`."""
+    best = np.sort(expected, axis=1)[:, -2:]
+    clear: NDArray[np.bool_] = best[:, 1] - best[:, 0] > CLEAR_MARGIN
+    return clear
+
+
 def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> list[Check]:
     """Two rows: largest difference of a probability, and disagreement about the most probable class.
 
-    Faces whose two best classes lie closer together than twice the allowed difference are left out of the
-    second row: either answer is right for them.
+    Faces that are no :func:`clear_cases` are left out of the second row: either answer is right for them.
     """
     difference = np.abs(expected - found).max() if found.shape == expected.shape else np.inf
-    best = np.sort(expected, axis=1)[:, -2:]
-    clear = best[:, 1] - best[:, 0] > CLEAR_MARGIN
+    clear = clear_cases(expected)
     flips = np.inf
     if found.shape == expected.shape:
         flips = int((expected.argmax(1) != found.argmax(1))[clear].sum())

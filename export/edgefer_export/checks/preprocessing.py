@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
-from edgefer_export.graph import INPUT
-from edgefer_export.sessions import onnxruntime_session, openvino_session
+from edgefer_export.graph import INPUT, axes
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.preprocess import preprocess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onnx import ModelProto
+
+    from edgefer_export.sessions import Run
 
 LIMIT = 0.02
 """Engines round coordinates to float32 differently: up to 4e-5 of a pixel at 300, with 255 levels across."""
@@ -22,23 +25,25 @@ CROPS = ((64, 64), (128, 128), (180, 140), (224, 224), (300, 300))
 PREFIX = "preprocess/"
 
 
-def preprocessing(model: ModelProto, faces: NDArray[np.uint8], contract: InputContract) -> list[Check]:
-    """Largest difference of the network's input, in grey levels, over :data:`CROPS`; one row an engine.
+def preprocessing(
+    engine: str,
+    session: Callable[[bytes], Run],
+    model: ModelProto,
+    faces: NDArray[np.uint8],
+    contract: InputContract,
+) -> Check:
+    """Largest difference of the network's input, in grey levels, over :data:`CROPS`.
 
     The crops are faces tiled or cut to each size, so that they hold edges and gradients.
     """
-    prefix = preprocessing_graph(model)
+    run = session(preprocessing_graph(model))
     std = np.array(contract.std, dtype=np.float32)[:, None, None]
-    crops = [_crop(faces[index % len(faces)], *size) for index, size in enumerate(CROPS)]
-    checks = []
-    for engine, session in (("onnxruntime", onnxruntime_session), ("openvino", openvino_session)):
-        run = session(prefix)
-        worst = max(float((np.abs(run(crop) - preprocess(crop, contract)) * std).max()) for crop in crops)
-        sizes = ", ".join(f"{height} x {width}" for height, width in CROPS)
-        checks.append(
-            Check.at_most(f"preprocessing/{engine}", worst, LIMIT, "grey levels", f"crops of {sizes}")
-        )
-    return checks
+    worst = 0.0
+    for index, size in enumerate(CROPS):
+        crops = _crops(np.roll(faces, -index, axis=0), *size, batch=_static_batch(model))
+        worst = max(worst, float((np.abs(run(crops) - preprocess(crops, contract)) * std).max()))
+    sizes = ", ".join(f"{height} x {width}" for height, width in CROPS)
+    return Check.at_most(f"preprocessing/{engine}", worst, LIMIT, "grey levels", f"crops of {sizes}")
 
 
 def preprocessing_graph(model: ModelProto) -> bytes:
@@ -51,6 +56,11 @@ def preprocessing_graph(model: ModelProto) -> bytes:
     return prefix
 
 
-def _crop(face: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    tiles = (-(-height // face.shape[0]), -(-width // face.shape[1]), 1)
-    return np.ascontiguousarray(np.tile(face, tiles)[None, :height, :width])
+def _static_batch(model: ModelProto) -> int:
+    batch = axes(model.graph.input[0])[0]
+    return batch if isinstance(batch, int) else 1
+
+
+def _crops(faces: NDArray[np.uint8], height: int, width: int, batch: int) -> NDArray[np.uint8]:
+    tiles = (1, -(-height // faces.shape[1]), -(-width // faces.shape[2]), 1)
+    return np.ascontiguousarray(np.tile(faces[:batch], tiles)[:, :height, :width])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from edgefer_export.sessions import Run
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
@@ -70,6 +73,9 @@ class Target(Protocol):
             UsageError: the target has no such precision.
             MissingError: the target's libraries are not installed.
         """
+
+    def session(self, engine: BuiltEngine) -> Run:
+        """Opens the engine on this machine, before it is in a bundle."""
 
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Convolutions and matrix products of the compiled engine, as they really run on this machine."""

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgefer_export.sessions import Run, onnxruntime_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 
 ENTRY = "model.onnx"
@@ -40,6 +41,10 @@ class OnnxRuntime(Target):
             files={ENTRY: entry},
             tools={library: version(library) for library in ("onnxruntime", "onnx")},
         )
+
+    def session(self, engine: BuiltEngine) -> Run:
+        """Opens the ONNX file."""
+        return onnxruntime_session(engine.path)
 
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Read from the graph as ONNX Runtime has optimised it for this CPU."""

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 
 ENTRY, WEIGHTS = "model.xml", "model.bin"
@@ -48,6 +49,10 @@ class OpenVino(Target):
             options=OPTIONS,
             tools={"openvino": version("openvino")},
         )
+
+    def session(self, engine: BuiltEngine) -> Run:
+        """Opens the IR."""
+        return openvino_session(engine.path)
 
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Read from the execution graph of the compiled engine."""
