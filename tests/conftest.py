@@ -16,7 +16,7 @@ Edgefer = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def edgefer(tmp_path: Path) -> Edgefer:
-    """Run the `edgefer` command as a user would, in an empty folder; give back what it printed and returned."""
+    """Run the `edgefer` command as a user would, in an empty folder."""
 
     def run(*words: str, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -19,7 +19,10 @@ INTERRUPTED = 130
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 DataOption = Annotated[
-    str, typer.Option("--data", metavar="SET", help="Face set: synthfer:SPLIT, or a folder with one sub-folder a class.")
+    str,
+    typer.Option(
+        "--data", metavar="SET", help="Face set: synthfer:SPLIT, or a folder with one sub-folder a class."
+    ),
 ]
 
 

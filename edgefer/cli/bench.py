@@ -17,8 +17,12 @@ def bench(
     ] = None,
     device: Annotated[str, typer.Option(help="Device profile this machine must match.")] = "cpu",
     data: Annotated[str, typer.Option(metavar="SET", help="Faces to time and score with.")] = "synthfer:eval",
-    duration: Annotated[float, typer.Option(min=0.1, metavar="S", help="Seconds of timed calls per engine.")] = 10.0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads per engine. [default: this machine's cores]")] = None,
+    duration: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="Seconds of timed calls per engine.")
+    ] = 10.0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads per engine. [default: this machine's cores]")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where records go.")] = Path("runs/bench"),
     json: JsonFlag = False,
 ) -> None:
@@ -26,7 +30,12 @@ def bench(
     from edgefer.pipeline.bench import BenchSettings, bench_bundles
 
     settings = BenchSettings(
-        bundles=tuple(bundles or ()), device=device, data=data, duration_s=duration, threads=threads, records=output
+        bundles=tuple(bundles or ()),
+        device=device,
+        data=data,
+        duration_s=duration,
+        threads=threads,
+        records=output,
     )
     with progress_bar(quiet=json) as report:
         records, paths = bench_bundles(settings, on_progress=report)

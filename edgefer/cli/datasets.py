@@ -29,8 +29,12 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
 
     table = Table("set", "what it is", "licence", title="edgefer datasets", title_justify="left")
     for entry in DATASETS.values():
-        splits = "\n".join(f"{entry.name}:{split}  {images:,} faces" for split, images in entry.splits.items())
-        table.add_row(entry.name, "\n".join(filter(None, (entry.description, splits, entry.notice))), entry.licence)
+        splits = "\n".join(
+            f"{entry.name}:{split}  {images:,} faces" for split, images in entry.splits.items()
+        )
+        table.add_row(
+            entry.name, "\n".join(filter(None, (entry.description, splits, entry.notice))), entry.licence
+        )
         table.add_section()
     Console().print(table)
 

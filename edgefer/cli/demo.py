@@ -12,7 +12,9 @@ from edgefer.cli._common import guarded, progress_bar, say
 
 @guarded
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for everything the demo makes.")] = Path("runs/demo"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for everything the demo makes.")
+    ] = Path("runs/demo"),
 ) -> None:
     """Faces, checked export, INT8, bundles, bench: ends with a table of what INT8 made of PAtt-Lite here."""
     from rich.console import Console

@@ -24,7 +24,9 @@ def doctor(json: JsonFlag = False) -> None:
     console.print(table)
     parts = Table("part", "state", "how to get it", title="what can run here")
     for part in report["parts"]:
-        parts.add_row(part["name"], "[green]ready[/]" if part["ready"] else "[yellow]missing[/]", part["action"])
+        parts.add_row(
+            part["name"], "[green]ready[/]" if part["ready"] else "[yellow]missing[/]", part["action"]
+        )
     console.print(parts)
     for finding in report["findings"]:
         console.print(f"[yellow]•[/] {finding}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import DataOption, JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import DataOption, JsonFlag, guarded, print_json, progress_bar
 
 
 @guarded
@@ -27,6 +27,4 @@ def evaluate(
 
     from edgefer_bench.tables import evaluation_tables
 
-    Console().print(*evaluation_tables(result, f"{result['subject']} on {result['data']}"), sep="\n")
-    if result["notice"]:
-        say(result["notice"])
+    Console().print(*evaluation_tables(result), sep="\n")

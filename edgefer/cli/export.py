@@ -12,20 +12,35 @@ from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar
 
 @guarded
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL|CHECKPOINT", help="A model's name, or a checkpoint.")],
-    variant: Annotated[str | None, typer.Option(help="A named switch of the model; see `edgefer models`.")] = None,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL|CHECKPOINT", help="A model's name, or a checkpoint.")
+    ],
+    variant: Annotated[
+        str | None, typer.Option(help="A named switch of the model; see `edgefer models`.")
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Quantize to INT8 as well as exporting FP32.")] = False,
     target: Annotated[
         list[str] | None,
-        typer.Option("--target", "-t", metavar="T", help="Engine to build for; repeat for more. [default: all installed]"),
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="T",
+            help="Engine to build for; repeat for more. [default: all installed]",
+        ),
     ] = None,
-    calibration: Annotated[str, typer.Option(metavar="SET", help="Faces the INT8 ranges come from.")] = "synthfer:train[:700]",
-    data: Annotated[str, typer.Option(metavar="SET", help="Faces the drop is measured on.")] = "synthfer:eval",
+    calibration: Annotated[
+        str, typer.Option(metavar="SET", help="Faces the INT8 ranges come from.")
+    ] = "synthfer:train[:700]",
+    data: Annotated[
+        str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
+    ] = "synthfer:eval",
     max_drop: Annotated[
         float | None,
         typer.Option(min=0, metavar="POINTS", help="Exit 5 when INT8 costs more accuracy than this."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. [default: runs/MODEL]")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to. [default: runs/MODEL]")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Export a network: checked ONNX, engines, their accuracy against the float network, a bundle each."""

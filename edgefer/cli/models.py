@@ -33,7 +33,9 @@ def models(
 def _overview(described: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table("model", "variants", "parameters", "published", "multiply-adds", "input", title="edgefer models")
+    table = Table(
+        "model", "variants", "parameters", "published", "multiply-adds", "input", title="edgefer models"
+    )
     for column in table.columns[2:5]:
         column.justify = "right"
     for model in described:

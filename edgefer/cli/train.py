@@ -14,7 +14,7 @@ import typer
 from edgefer.cli._common import guarded, progress_bar, say
 
 if TYPE_CHECKING:
-    from edgefer.training.loop import Progress
+    from edgefer.training.loop import Progress as Standing
 
 
 class Accelerator(str, Enum):
@@ -34,13 +34,16 @@ def train(
         typer.Option(metavar="SET", help="synthfer (56 people), synthfer:train-large (300), or a folder."),
     ] = "synthfer",
     validation: Annotated[
-        str | None, typer.Option(metavar="SET", help="Faces that choose the best epoch. [default: the set's own]")
+        str | None,
+        typer.Option(metavar="SET", help="Faces that choose the best epoch. [default: the set's own]"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all. [default: the recipe's]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     accelerator: Annotated[Accelerator, typer.Option(help="Where to compute.")] = Accelerator.auto,
     seed: Annotated[int, typer.Option(help="Seed of initial weights, order and augmentation.")] = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL]")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL]")
+    ] = None,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
     from edgefer.pipeline.train import TrainSettings, train_model
@@ -62,7 +65,7 @@ def train(
 
 
 @contextmanager
-def _training_bar() -> Iterator[Callable[[Progress], None]]:
+def _training_bar() -> Iterator[Callable[[Standing], None]]:
     """A bar with loss, accuracy and remaining time, on a terminal only."""
     if not sys.stderr.isatty():
         yield lambda progress: None
@@ -74,7 +77,7 @@ def _training_bar() -> Iterator[Callable[[Progress], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("training", total=None, figures="", visible=False)
 
-        def step(progress: Progress) -> None:
+        def step(progress: Standing) -> None:
             figures = f"loss {progress.loss:.3f}  accuracy {100 * progress.accuracy:.1f} %"
             if progress.validation_accuracy is not None:
                 figures += f"  validation {100 * progress.validation_accuracy:.1f} %"
@@ -82,7 +85,8 @@ def _training_bar() -> Iterator[Callable[[Progress], None]]:
                 figures += f"  {progress.eta_s / 60:.0f} min left"
             bars.update(
                 task,
-                description=f"stage {progress.stage}/{progress.stages} epoch {progress.epoch}/{progress.epochs}",
+                description=f"stage {progress.stage}/{progress.stages} "
+                f"epoch {progress.epoch}/{progress.epochs}",
                 completed=progress.step,
                 total=progress.steps,
                 figures=figures,

@@ -61,19 +61,27 @@ class ModelSpec:
     published: tuple[PublishedRow, ...]
     output: Literal["logits", "probabilities"] = "logits"
 
+    def resolve_variant(self, variant: str | None) -> str:
+        """``variant``, or the default one for None.
+
+        Raises:
+            UsageError: the model has no such variant.
+        """
+        if variant not in (None, *self.variants):
+            raise UsageError(
+                f"{self.name} has no variant {variant!r}",
+                expected=f"one of {', '.join(self.variants)}",
+                action=f"leave the variant out for {self.default_variant!r}",
+            )
+        return variant or self.default_variant
+
     def build(self, variant: str | None, classes: int) -> nn.Module:
         """A network with fresh weights, float32 N x C x H x W -> N x ``classes``.
 
         Raises:
             UsageError: the model has no such variant, or ``classes`` is below two.
         """
-        variant = self.default_variant if variant is None else variant
-        if variant not in self.variants:
-            raise UsageError(
-                f"{self.name} has no variant {variant!r}",
-                expected=f"one of {', '.join(self.variants)}",
-                action=f"leave the variant out for {self.default_variant!r}",
-            )
+        variant = self.resolve_variant(variant)
         if classes < 2:
             raise UsageError(f"{self.name} for {classes} classes", expected="at least 2")
         network: nn.Module = import_module(self.module).build(variant, classes)

@@ -23,7 +23,8 @@ def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ign
     draw_contact_sheet(FACES, sheet, on_progress)
     say(f"1/3  faces rendered; what they look like: {sheet}")
     rows = export_bundles(
-        ExportSettings(model=MODEL, precisions=("fp32", "int8"), data=FACES, output=output / MODEL), on_progress
+        ExportSettings(model=MODEL, precisions=("fp32", "int8"), data=FACES, output=output / MODEL),
+        on_progress,
     )
     checks = {row["checks"] for row in rows}
     say(f"2/3  exported, {min(checks)} checks or more passed by each engine: {output / MODEL}")

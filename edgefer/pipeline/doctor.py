@@ -21,7 +21,11 @@ def diagnose() -> dict[str, Any]:
 
     machine = probe()
     parts = [
-        {"name": extra, "ready": not missing(extra), "action": install_command(extra) if missing(extra) else ""}
+        {
+            "name": extra,
+            "ready": not missing(extra),
+            "action": install_command(extra) if missing(extra) else "",
+        }
         for extra in EXTRAS
     ]
     findings = list(machine.warnings)

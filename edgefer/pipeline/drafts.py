@@ -57,7 +57,7 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
     """
     from edgefer_export import export_onnx, targets
     from edgefer_export.certificate import certificate, require
-    from edgefer_export.checks import check_engine, run_checks
+    from edgefer_export.checks import check_engine, reference, run_checks
 
     checkpoint = drafting.checkpoint
     spec, network = get(checkpoint.model), checkpoint.network()
@@ -70,15 +70,10 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         output=spec.output,
         path=drafting.folder / "float.onnx",
     )
-    checks = run_checks(
-        network,
-        float_onnx,
-        drafting.faces.images[:CHECKED_FACES],
-        contract=checkpoint.contract,
-        output=spec.output,
-        targets=drafting.targets,
-    )
+    faces = drafting.faces.images[:CHECKED_FACES]
+    checks = run_checks(network, float_onnx, faces, contract=checkpoint.contract, output=spec.output)
     require(checks)
+    expected = reference(network, faces, checkpoint.contract, spec.output)
     bundles: list[Bundle] = []
     for name in drafting.targets:
         target = targets.get(name)
@@ -90,10 +85,12 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
             if precision == "int8":
                 model, recipe = _quantized(name, float_onnx, drafting.calibration, work / "quantized.onnx")
             engine = target.build(model, precision, work / "engine")
-            own: list[Check] = check_engine(target, engine, precision)
+            own: list[Check] = check_engine(target, engine, precision, faces, expected)
             require(own)
             manifest = _manifest(drafting, name, precision, engine, recipe)
-            bundles.append(write_bundle(work / "bundle", manifest, engine.files, certificate([*checks, *own])))
+            bundles.append(
+                write_bundle(work / "bundle", manifest, engine.files, certificate([*checks, *own]))
+            )
     on_progress("export, check, build", steps, steps)
     return bundles
 

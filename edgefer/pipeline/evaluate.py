@@ -30,7 +30,9 @@ def evaluate(subject: str, data: str, on_progress: Report = ignore) -> dict[str,
     """
     faces = load_faces(data, on_progress)
     bundle = is_bundle(Path(subject))
-    probabilities, parameters = _of_bundle(subject, faces, on_progress) if bundle else _of_network(subject, faces)
+    probabilities, parameters = (
+        _of_bundle(subject, faces, on_progress) if bundle else _of_network(subject, faces)
+    )
     evaluation = evaluate_predictions(
         probabilities, faces.labels, classes=faces.classes, attributes=faces.attributes, parameters=parameters
     )
@@ -59,7 +61,8 @@ def _of_network(name: str, faces: FaceSet) -> tuple[NDArray[np.float32], int]:
 
     if {*checkpoint.classes} != {*faces.classes}:
         raise DataError(
-            f"{path} tells {', '.join(checkpoint.classes)} apart, {faces.name} is labelled {', '.join(faces.classes)}",
+            f"{path} tells {', '.join(checkpoint.classes)} apart, "
+            f"{faces.name} is labelled {', '.join(faces.classes)}",
             expected="the same classes, in any order",
             action="evaluate on a set with the classes that the network was trained on",
         )

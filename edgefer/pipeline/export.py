@@ -47,9 +47,9 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     names another folder than ``runs/MODEL``.
 
     Returns:
-        A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``, ``accuracy``,
-        ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the fp32 engine of the same
-        target, in points), ``flips``, ``data``, ``images``, ``checks``.
+        A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
+        ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
+        target's fp32 engine, in points), ``flips``, ``data``, ``images``, ``checks``.
 
     Raises:
         CheckError: a check failed; nothing is written.
@@ -81,7 +81,9 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         kept, over = [], []
         for draft, score in zip(drafts, scores, strict=True):
             if settings.max_drop is not None and score["drop"]["points"] > settings.max_drop:
-                over.append(f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}")
+                over.append(
+                    f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}"
+                )
                 continue
             kept.append(_row(_publish(draft, score, root), score))
     if over:

@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 
 def training_folder(model: str, variant: str | None = None) -> Path:
     """Where training ``model`` writes unless told otherwise."""
-    return RUNS / model / f"train-{variant or get(model).default_variant}"
+    return RUNS / model / f"train-{get(model).resolve_variant(variant)}"
 
 
 def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, Path]:
@@ -54,7 +54,7 @@ def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, 
             raise UsageError(
                 f"{path} holds {checkpoint.model} of variant {checkpoint.variant!r}",
                 expected=f"variant {variant!r}",
-                action=f"leave --variant out, or train it: edgefer train {checkpoint.model} --variant {variant}",
+                action=f"leave --variant out, or: edgefer train {checkpoint.model} --variant {variant}",
             )
         return checkpoint, path
     spec = get(name)

@@ -85,7 +85,9 @@ def load_training_faces(settings: TrainSettings, on_progress: Report) -> tuple[F
     if settings.validation or name.startswith("synthfer:"):
         return faces, load_faces(settings.validation or "synthfer:val", on_progress)
     generator = np.random.default_rng(settings.seed)
-    groups = [generator.permutation(np.flatnonzero(faces.labels == label)) for label in range(len(faces.classes))]
+    groups = [
+        generator.permutation(np.flatnonzero(faces.labels == label)) for label in range(len(faces.classes))
+    ]
     held = np.sort(np.concatenate([group[: max(1, round(HELD_OUT * len(group)))] for group in groups]))
     kept = np.setdiff1d(np.arange(len(faces)), held)
     return faces.take(kept, f"{name} (kept)"), faces.take(held, f"{name} (held out)")

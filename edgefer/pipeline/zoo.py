@@ -10,7 +10,7 @@ from edgefer.pipeline.requirements import require
 
 
 def describe_models(name: str | None = None) -> list[dict[str, Any]]:
-    """What is known of one model, or of all: counts are taken from the networks themselves, for seven classes.
+    """What is known of one model, or of all; counts are taken from the networks, for seven classes.
 
     Raises:
         UsageError: no model of that name.

@@ -1,4 +1,4 @@
-"""The whole road, driven as a user drives it: shipped weights to bundles, bench, and the robot's own command."""
+"""The whole road as a user drives it: shipped weights to bundles, bench, and the robot's own command."""
 
 from __future__ import annotations
 
@@ -21,14 +21,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(place: Path, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=place, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=place, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == code, done.stderr
     return done
 
 
 @pytest.fixture(scope="module")
 def exported(place: Path) -> list[dict[str, Any]]:
-    words = ("export", "pattlite", "--int8", "--data", FACES, "--calibration", FACES.replace("eval", "train"), "--json")
+    words = (
+        "export",
+        "pattlite",
+        "--int8",
+        "--data",
+        FACES,
+        "--calibration",
+        FACES.replace("eval", "train"),
+        "--json",
+    )
     rows: list[dict[str, Any]] = json.loads(run(place, "edgefer.cli.main", *words).stdout)
     return rows
 
@@ -60,9 +71,9 @@ def test_int8_is_a_third_of_the_size(exported: list[dict[str, Any]]) -> None:
 def test_bench_measures_them_and_keeps_records(place: Path, exported: list[dict[str, Any]]) -> None:
     words = ("bench", "--data", FACES, "--duration", "0.5", "--json")
     records = json.loads(run(place, "edgefer.cli.main", *words).stdout)
-    wanted = "model target precision p50_ms p90_ms p99_ms size_mb accuracy accuracy_drop accuracy_drop_ci id".split()
+    wanted = "model target precision p50_ms p90_ms p99_ms size_mb accuracy accuracy_drop accuracy_drop_ci id"
     for record in records:
-        assert {*wanted} <= record.keys()
+        assert {*wanted.split()} <= record.keys()
         assert 0 < record["p50_ms"] <= record["p90_ms"]
         assert record["id"] == pytest.approx(record["accuracy"] / 1.093)
     assert len(list((place / "runs/bench").glob("*.json"))) == len(records) == len(exported)
@@ -70,7 +81,9 @@ def test_bench_measures_them_and_keeps_records(place: Path, exported: list[dict[
     assert by_engine == {(row["target"], row["precision"]): row["accuracy"] for row in exported}
 
 
-def test_int8_is_faster_than_float_where_the_processor_multiplies_int8(place: Path, exported: list[dict[str, Any]]) -> None:
+def test_int8_is_faster_than_float_where_the_processor_multiplies_int8(
+    place: Path, exported: list[dict[str, Any]]
+) -> None:
     from edgefer_runtime.environment import probe
 
     if not {"avx512_vnni", "avx_vnni", "amx_int8"} & {*probe().flags}:
@@ -111,7 +124,11 @@ def test_an_altered_bundle_is_refused_by_bench_and_robot(place: Path, exported: 
     whole = engine.read_bytes()
     try:
         engine.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        for command in (("edgefer_runtime", "verify"), ("edgefer.cli.main", "bench"), ("edgefer.cli.main", "eval")):
+        for command in (
+            ("edgefer_runtime", "verify"),
+            ("edgefer.cli.main", "bench"),
+            ("edgefer.cli.main", "eval"),
+        ):
             done = run(place, *command, exported[0]["path"], code=3)
             assert "model.onnx" in done.stderr
             assert "Traceback" not in done.stderr

@@ -21,7 +21,11 @@ def test_links_and_pictures_resolve(document: Path) -> None:
 
 def shown_commands() -> list[list[str]]:
     lines = [line for document in DOCUMENTS for line in document.read_text().splitlines()]
-    commands = {line.strip().removeprefix("$ ").split("  #")[0] for line in lines if re.match(r"^ {4}(\$ )?edgefer ", line)}
+    commands = {
+        line.strip().removeprefix("$ ").split("  #")[0]
+        for line in lines
+        if re.match(r"^ {4}(\$ )?edgefer ", line)
+    }
     return [shlex.split(command) for command in sorted(commands)]
 
 
@@ -30,12 +34,19 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
     from edgefer.cli.main import app
 
     words = command[1:]
-    named = [word for word in words[:2] if not word.startswith("-") and word in ("models", "datasets", "show", "doctor", "train", "eval", "export", "bench", "demo")]
+    named = [
+        word
+        for word in words[:2]
+        if not word.startswith("-")
+        and word in ("models", "datasets", "show", "doctor", "train", "eval", "export", "bench", "demo")
+    ]
     assert named, f"no command in {command}"
     result = CliRunner().invoke(app, [*named, "--help"])
     assert result.exit_code == 0
     for option in (word for word in words if word.startswith("-") and word != "-h"):
-        assert re.search(rf"(^|[\s,]){re.escape(option)}([\s,=]|$)", result.output), f"{option} is no option of {named}"
+        assert re.search(rf"(^|[\s,]){re.escape(option)}([\s,=]|$)", result.output), (
+            f"{option} is no option of {named}"
+        )
 
 
 def test_the_readme_says_what_synthetic_faces_prove() -> None:

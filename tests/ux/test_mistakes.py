@@ -37,7 +37,9 @@ def left_behind(folder: Path) -> list[str]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_a_mistake_is_explained(edgefer, tmp_path: Path, words: tuple[str, ...], code: int, told: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistake_is_explained(
+    edgefer, tmp_path: Path, words: tuple[str, ...], code: int, told: str
+) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "notes.txt").write_text(TEXT)
     (tmp_path / "empty").mkdir()
     done = edgefer(*words)
@@ -51,7 +53,9 @@ def test_debug_shows_the_traceback(edgefer) -> None:  # type: ignore[no-untyped-
     assert "Traceback" in edgefer("--debug", "models", "resnet").stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95pickle", TEXT.encode()], ids=["empty", "pickle", "text"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04\x95pickle", TEXT.encode()], ids=["empty", "pickle", "text"]
+)
 def test_a_file_that_is_no_checkpoint(edgefer, tmp_path: Path, content: bytes) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "model.pt").write_bytes(content)
     done = edgefer("eval", "model.pt", "--data", "synthfer:test[:1]")
@@ -64,7 +68,18 @@ def test_a_file_that_is_no_checkpoint(edgefer, tmp_path: Path, content: bytes) -
     [
         (("datasets", "show", "synthfer:train-large[:2100]"), 4.0),
         (("train", "pattlite", "--data", "synthfer:train[:140]", "--validation", "synthfer:val[:70]"), 15.0),
-        (("export", "pattlite", "--int8", "--data", "synthfer:eval[:70]", "--calibration", "synthfer:train[:140]"), 9.0),
+        (
+            (
+                "export",
+                "pattlite",
+                "--int8",
+                "--data",
+                "synthfer:eval[:70]",
+                "--calibration",
+                "synthfer:train[:140]",
+            ),
+            9.0,
+        ),
     ],
     ids=["rendering", "training", "export"],
 )

@@ -16,7 +16,16 @@ PACKAGES = {"edgefer", "edgefer_export", "edgefer_calibration", "edgefer_bench"}
 @pytest.fixture(scope="module", params=[".", "runtime"])
 def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT / request.param)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(out),
+        str(ROOT / request.param),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return zipfile.ZipFile(next(out.glob("*.whl")))
 

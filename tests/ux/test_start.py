@@ -26,9 +26,7 @@ def loaded(statement: str) -> set[str]:
 
 
 def test_help_costs_at_most_twice_an_import_of_typer() -> None:
-    rounds = [
-        (seconds("-m", "edgefer.cli.main", "--help"), seconds("-c", "import typer")) for _ in range(9)
-    ]
+    rounds = [(seconds("-m", "edgefer.cli.main", "--help"), seconds("-c", "import typer")) for _ in range(9)]
     ratio = statistics.median(ours / theirs for ours, theirs in rounds)
     assert ratio <= 2, f"`edgefer --help` takes {ratio:.2f} times as long as `import typer`"
 
@@ -42,6 +40,17 @@ def test_the_runtime_imports_numpy_and_the_standard_library_only() -> None:
     assert {name for name in new if not name.startswith("_")} == {"edgefer_runtime"}
 
 
-@pytest.mark.parametrize("package", ["edgefer_export", "edgefer_calibration", "edgefer_bench", "edgefer.models", "edgefer.data"])
+@pytest.mark.parametrize(
+    "package", ["edgefer_export", "edgefer_calibration", "edgefer_bench", "edgefer.models", "edgefer.data"]
+)
 def test_a_package_loads_its_libraries_only_when_used(package: str) -> None:
-    assert not loaded(f"import {package}") & {"torch", "onnx", "onnxruntime", "openvino", "nncf", "kornia", "PIL", "rich"}
+    assert not loaded(f"import {package}") & {
+        "torch",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "nncf",
+        "kornia",
+        "PIL",
+        "rich",
+    }
