@@ -167,4 +167,4 @@ def test_engines_of_two_targets_are_measured_together(make_bundle, faces):
     assert [record["accuracy"] for record in records] == [100, 100]
     assert records[1]["provider"].startswith("CPU")
     assert records[1]["speedup"]["float"]["value"] == 1
-    assert records[1]["speedup"]["onnxruntime_fp32"]["value"] > 0
+    assert records[1]["speedup"]["onnxruntime_fp32"]["value"] not in (0, 1)

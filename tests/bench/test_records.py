@@ -93,3 +93,16 @@ def test_a_number_that_is_not_finite_is_never_written(record, tmp_path, value):
     with pytest.raises(ValueError, match="JSON"):
         write_records([{**record, "latency": {"p50_ms": value}}], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_half_written(record, tmp_path):
+    resource = pytest.importorskip("resource")
+    long = {**record, "samples": {"blocks": [[10**6] * 10_000]}}
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, unlimited[1]))
+    try:
+        with pytest.raises(DataError, match="cannot be written"):
+            write_records([long], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(tmp_path.iterdir()) == []
