@@ -60,15 +60,6 @@ def percentile_upper_bound(
     return float(np.partition(samples, rank - 1)[rank - 1])
 
 
-def fewest_samples(percent: float, confidence: float = BOUND_CONFIDENCE) -> int:
-    """Samples that :func:`percentile_upper_bound` needs for a percentile."""
-    beyond, risk = 1 - percent / 100, 1 - confidence
-    count = 2
-    while (1 - beyond) ** count + count * beyond * (1 - beyond) ** (count - 1) > risk:
-        count += 1
-    return count
-
-
 def summarise_latency(latency_ns: Numbers) -> dict[str, float | int | None]:
     """What a record tells of a subject's samples, in milliseconds.
 

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer_bench.statistics import (
-    fewest_samples,
     judge_stability,
     paired_ratio,
     percentile,
@@ -42,7 +41,6 @@ def test_a_percentile_is_a_sample_with_that_share_at_or_below(samples, percent):
 
 @pytest.mark.parametrize(("percent", "fewest"), [(50, 11), (90, 64), (99, 662)])
 def test_a_bound_asks_for_as_many_samples_as_order_statistics_need(percent, fewest):
-    assert fewest_samples(percent) == fewest
     assert percentile_upper_bound(np.arange(fewest - 1), percent) is None
     assert percentile_upper_bound(np.arange(fewest), percent) == fewest - 2
 
