@@ -57,7 +57,7 @@ class PAttLite(nn.Module):
     """PAtt-Lite for ``classes`` expressions.
 
     Shapes: N x 3 x 224 x 224 -> logits N x classes. Other sizes from 81 pixels up work too (training uses
-    them in its early stages); below 177 pixels the patch block leaves one token, for which attention is
+    them in its early stages); below 209 pixels the patch block leaves one token, for which attention is
     the identity.
 
     Args:
@@ -117,9 +117,10 @@ def mobilenet_trunk() -> nn.Sequential:
 
 
 def initialise(module: nn.Module) -> None:
-    """He initialisation by fan-out for convolutions; zero biases."""
+    """He initialisation of convolutions by the fan-out of each group; zero biases."""
     if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        fan_out = module.weight.shape[0] // module.groups * module.weight[0, 0].numel()
+        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 

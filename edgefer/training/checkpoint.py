@@ -1,0 +1,177 @@
+"""Checkpoints: trained weights and what is needed to use them, as NAME.safetensors and NAME.json.
+
+The JSON file names the model, its classes and its input contract, and carries size and sha256 of the
+weights, so that two files that do not belong together are noticed. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save as write_safetensors
+
+from edgefer.models import get
+from edgefer.training.files import write_file
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SCHEMA = "edgefer.checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network.
+
+    Attributes:
+        model, variant: the architecture in :data:`edgefer.models.MODELS`.
+        classes: class names in the order of the network's outputs.
+        contract: what the network takes.
+        weights: the network's ``state_dict``.
+        provenance: how it was trained and what may be done with it; plain JSON.
+    """
+
+    model: str
+    variant: str
+    classes: tuple[str, ...]
+    contract: InputContract
+    weights: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def network(self) -> nn.Module:
+        """The network in evaluation mode, in float32.
+
+        Raises:
+            DataError: the weights' names or shapes are not the architecture's.
+        """
+        network = get(self.model).build(self.variant, len(self.classes))
+        _check_weights(self, network)
+        network.load_state_dict(dict(self.weights))
+        return network.eval()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, half: bool = False) -> Path:
+    """Write a checkpoint and return the path of its JSON file.
+
+    Args:
+        path: where to; the suffix is replaced by ``.safetensors`` and ``.json``.
+        checkpoint: what to write.
+        half: store kernels and matrices in float16. Vectors (biases and all that normalisations hold,
+            whose small variances float16 would round to zero) stay in float32.
+
+    Raises:
+        DataError: the files cannot be written.
+    """
+    weights = {name: _stored(tensor, half) for name, tensor in checkpoint.weights.items()}
+    content = write_safetensors(weights)
+    card = {
+        "schema": SCHEMA,
+        "model": checkpoint.model,
+        "variant": checkpoint.variant,
+        "classes": list(checkpoint.classes),
+        "input": checkpoint.contract.to_json(),
+        "weights": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()},
+        "provenance": dict(checkpoint.provenance),
+    }
+    write_file(path.with_suffix(".safetensors"), content)
+    write_file(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    return path.with_suffix(".json")
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a checkpoint and verify it.
+
+    Args:
+        path: either of the two files, or a folder that holds ``best.json`` or one checkpoint only.
+
+    Raises:
+        DataError: there is no checkpoint, or it is damaged, or its weights do not fit its model.
+    """
+    card_path = _card_path(Path(path))
+    weights_path = card_path.with_suffix(".safetensors")
+    try:
+        card = json.loads(card_path.read_bytes())
+        content = weights_path.read_bytes()
+    except FileNotFoundError as error:
+        raise _not_a_checkpoint(path, f"{error.filename} is missing") from error
+    except ValueError as error:
+        raise _not_a_checkpoint(path, f"{card_path.name} is not JSON ({error})") from error
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
+        raise _not_a_checkpoint(path, f"{card_path.name} does not say schema {SCHEMA!r}")
+    try:
+        written = card["weights"]
+        if (len(content), hashlib.sha256(content).hexdigest()) != (written["bytes"], written["sha256"]):
+            raise _not_a_checkpoint(
+                path, f"{weights_path.name} ({len(content)} bytes) does not match {card_path.name}"
+            )
+        checkpoint = Checkpoint(
+            model=card["model"],
+            variant=card["variant"],
+            classes=tuple(card["classes"]),
+            contract=InputContract.from_json(card["input"]),
+            weights={name: _restored(tensor) for name, tensor in parse_safetensors(content).items()},
+            provenance=card["provenance"],
+        )
+        with torch.device("meta"):
+            shapes = get(checkpoint.model).build(checkpoint.variant, len(checkpoint.classes))
+    except (KeyError, TypeError, SafetensorError) as error:
+        raise _not_a_checkpoint(path, f"{type(error).__name__}: {error}") from error
+    except UsageError as error:
+        raise _not_a_checkpoint(path, error.found) from error
+    _check_weights(checkpoint, shapes)
+    return checkpoint
+
+
+def _card_path(path: Path) -> Path:
+    if path.suffix in (".json", ".safetensors"):
+        return path.with_suffix(".json")
+    if not path.is_dir():
+        raise _not_a_checkpoint(path, "neither a folder nor a .safetensors or .json file")
+    if (path / "best.json").exists():
+        return path / "best.json"
+    cards = [card for card in sorted(path.glob("*.json")) if card.with_suffix(".safetensors").exists()]
+    if len(cards) != 1:
+        raise _not_a_checkpoint(path, f"{len(cards)} checkpoints in the folder")
+    return cards[0]
+
+
+def _not_a_checkpoint(path: Path | str, reason: str) -> DataError:
+    return DataError(
+        f"{path} is no usable checkpoint: {reason}",
+        expected="NAME.safetensors and NAME.json as `edgefer train` writes them",
+        action="name the folder or file of a finished training, or train again",
+    )
+
+
+def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
+    if wanted == found:
+        return
+    differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    name = differing[0]
+    raise DataError(
+        f"{len(differing)} weights do not fit {checkpoint.model}/{checkpoint.variant} with "
+        f"{len(checkpoint.classes)} classes, first {name}: {found.get(name, 'missing')}",
+        expected=f"{name}: {wanted.get(name, 'no such weight')}",
+        action="use the checkpoint with the model, variant and classes it was trained for",
+    )
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if half and tensor.is_floating_point() and tensor.ndim > 1 else tensor
+
+
+def _restored(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -1,0 +1,87 @@
+"""Recipes: what is shipped can be read, and every slip is named."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefer.models import MODELS
+from edgefer.training.recipe import Recipe, Stage, load_recipe
+from edgefer_runtime.errors import DataError, UsageError
+
+WHOLE = """
+[synthfer]
+warmup_steps = 5
+[synthfer.augmentation]
+flip = 0.5
+[[synthfer.stages]]
+size = 96
+epochs = 2
+batch_size = 8
+learning_rate = 1e-3
+final_learning_rate = 0
+"""
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_a_recipe_that_ends_at_its_own_size(model):
+    assert load_recipe(model).stages[-1].size == MODELS[model].contract.height
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(WHOLE)
+    recipe = load_recipe(path)
+    assert recipe.stages == (Stage(96, 2, 8, 1e-3, 0.0),)
+    assert (recipe.augmentation.flip, recipe.augmentation.blur, recipe.warmup_steps) == (0.5, 0.0, 5)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        ("warmup_steps", "warm_up", "unknown key 'warm_up'"),
+        ("flip", "flop", "augmentation: unknown key 'flop'"),
+        ("size = 96", "size = 96.5", "stage 1: size = 96.5"),
+        ("size = 96", "size = true", "stage 1: size = True"),
+        ("size = 96", "", "stage 1.*'size'"),
+        ("size = 96", "size = 0", "positive size"),
+        ("warmup_steps = 5", "warmup_steps = '5'", "warmup_steps = '5'"),
+        ("warmup_steps = 5", "optimizer = 'lion'", "one of adamw, sgd"),
+        ("[[synthfer.stages]]", "[synthfer.stages]", "stages"),
+        ("epochs = 2", "epochs = ", "not TOML"),
+    ],
+)
+def test_slips_are_named(tmp_path, written, instead, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(WHOLE.replace(written, instead))
+    with pytest.raises(DataError, match=message):
+        load_recipe(path)
+
+
+def test_no_stages_is_a_slip_too(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[synthfer]\nwarmup_steps = 5\n")
+    with pytest.raises(DataError, match="no stages"):
+        load_recipe(path)
+
+
+def test_unknown_recipes_say_what_there_is(tmp_path):
+    with pytest.raises(UsageError, match="pattlite"):
+        load_recipe("resnet")
+    with pytest.raises(UsageError, match="synthfer"):
+        load_recipe("pattlite", "imagenet")
+    with pytest.raises(UsageError, match="missing"):
+        load_recipe(tmp_path / "missing.toml")
+
+
+@given(planned=st.lists(st.integers(1, 40), min_size=1, max_size=4), epochs=st.integers(1, 200))
+def test_any_number_of_epochs_is_shared_out(planned, epochs):
+    stages = tuple(Stage(96 + index, count, 8, 1e-3, 0.0) for index, count in enumerate(planned))
+    shrunk = Recipe("any", stages).with_epochs(epochs)
+    assert shrunk.epochs == epochs
+    assert shrunk.stages[-1].size == stages[-1].size
+    assert [stage.size for stage in shrunk.stages] == sorted({stage.size for stage in shrunk.stages})
+
+
+def test_training_for_no_epochs_is_refused():
+    with pytest.raises(UsageError, match="at least 1"):
+        load_recipe("pattlite").with_epochs(0)
