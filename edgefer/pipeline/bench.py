@@ -13,6 +13,7 @@ from edgefer_bench.devices import device_here
 from edgefer_bench.records import Record, write_records
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DeviceError
+from edgefer_runtime.files import unwritable
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class BenchSettings:
     device: str = "cpu"
     data: str = "synthfer:eval"
     duration_s: float = 10.0
+    max_warmup_s: float = 60.0
     threads: int | None = None
     records: Path = Path("runs/bench")
 
@@ -37,11 +39,16 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
     device = device_here(settings.device)
     bundles = _fitting(open_bundles(settings.bundles), device.targets, device.name)
     faces = load_faces(settings.data, on_progress)
+    try:  # to learn of a folder that cannot be written to before minutes of measuring, not after
+        settings.records.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(settings.records, error) from error
     records = bench(
         bundles,
         faces,
         threads=settings.threads,
         duration_s=settings.duration_s,
+        max_warmup_s=settings.max_warmup_s,
         notice=notice(settings.data),
         on_progress=on_progress,
     )

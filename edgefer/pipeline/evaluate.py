@@ -13,8 +13,8 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces, notice
 from edgefer.pipeline.subjects import find_checkpoint, is_bundle
 from edgefer_bench.metrics import evaluate as evaluate_predictions
+from edgefer_bench.scoring import check_classes
 from edgefer_bench.scoring import predict as predict_bundle
-from edgefer_runtime.errors import DataError
 
 
 def evaluate(subject: str, data: str, on_progress: Report = ignore) -> dict[str, Any]:
@@ -59,13 +59,7 @@ def _of_network(name: str, faces: FaceSet) -> tuple[NDArray[np.float32], int]:
     from edgefer.models import count, get
     from edgefer.training.predict import predict
 
-    if {*checkpoint.classes} != {*faces.classes}:
-        raise DataError(
-            f"{path} tells {', '.join(checkpoint.classes)} apart, "
-            f"{faces.name} is labelled {', '.join(faces.classes)}",
-            expected="the same classes, in any order",
-            action="evaluate on a set with the classes that the network was trained on",
-        )
+    check_classes(checkpoint.classes, path, faces)
     spec = get(checkpoint.model)
     probabilities = predict(checkpoint.network(), checkpoint.contract, faces.images, output=spec.output)
     columns = [checkpoint.classes.index(name) for name in faces.classes]
