@@ -43,7 +43,9 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
 @guarded
 def show(
     name: Annotated[str, typer.Argument(help="Face set, e.g. synthfer, synthfer:test, or a folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")] = Path("sheet.png"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write: .png, .jpg or .webp.")
+    ] = Path("sheet.png"),
 ) -> None:
     """Draw a contact sheet: a row an expression."""
     from edgefer.pipeline.faces import draw_contact_sheet

@@ -14,7 +14,7 @@ import typer
 from edgefer.cli._common import guarded, progress_bar, say
 
 if TYPE_CHECKING:
-    from edgefer.training.loop import Progress as Standing
+    from edgefer.training.progress import Progress as Standing
 
 
 class Accelerator(str, Enum):

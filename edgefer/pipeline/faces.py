@@ -7,7 +7,11 @@ from pathlib import Path
 from edgefer.data import DATASETS, load
 from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, ignore
+from edgefer_runtime.errors import UsageError
 from edgefer_runtime.files import replacing
+
+PICTURES = (".png", ".jpg", ".webp")
+"""What a contact sheet can be written as."""
 
 
 def load_faces(name: str, on_progress: Report = ignore) -> FaceSet:
@@ -26,10 +30,18 @@ def notice(name: str) -> str:
 
 
 def draw_contact_sheet(name: str, output: Path, on_progress: Report = ignore) -> None:
-    """Write a PNG that shows a face set, a row an expression; of a set without a split, its test faces."""
+    """Write a picture of a face set, a row an expression; of a set without a split, its test faces.
+
+    Raises:
+        UsageError: ``output`` does not end as a picture does.
+    """
+    if output.suffix.lower() not in PICTURES:
+        raise UsageError(
+            f"{output}: no picture's name", expected=f"a name that ends in {', '.join(PICTURES)}"
+        )
     from edgefer.data.sheet import contact_sheet
 
     split = f"{name}:test" if name in DATASETS else name
     sheet = contact_sheet(load_faces(split, on_progress))
     with replacing(output) as temporary:
-        sheet.save(temporary, format="PNG")
+        sheet.save(temporary, quality=90)

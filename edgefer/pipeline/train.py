@@ -17,7 +17,7 @@ from edgefer.pipeline.requirements import require
 from edgefer.pipeline.subjects import training_folder
 
 if TYPE_CHECKING:
-    from edgefer.training.loop import Progress
+    from edgefer.training.progress import Progress
 
 HELD_OUT = 0.1
 """Share of each class kept for validation when a set brings no validation faces of its own."""
