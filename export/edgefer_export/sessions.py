@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +46,7 @@ def openvino_session(model: Path | bytes) -> Run:
 
     Without the hint a CPU that has bfloat16 would compute in it.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = import_openvino().Core()
     graph = core.read_model(model if isinstance(model, bytes) else str(model))
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     first = graph.inputs[0].partial_shape[0]
@@ -55,6 +55,17 @@ def openvino_session(model: Path | bytes) -> Run:
         return np.array(compiled([images])[0], dtype=np.float32)
 
     return _in_steps(run, first.get_length() if first.is_static else None)
+
+
+def import_openvino() -> Any:
+    """The openvino module, imported without telling anybody.
+
+    Its import reports itself over the network if the package openvino-telemetry, on which it depends, can be
+    imported; None in the module table makes that fail, and OpenVINO then goes without.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_module("openvino")
 
 
 def _in_steps(run: Run, batch: int | str | None) -> Run:

@@ -39,7 +39,7 @@ def float_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calibration() -> CalibrationSet:
-    """Forty pictures of four kinds: a gradient along either axis, upwards or downwards, in a random colour."""
+    """Forty pictures of four kinds: a gradient along either axis, up or down, in a random colour."""
     generator = np.random.default_rng(0)
     labels = np.arange(40) % 4
     ramp = np.linspace(0, 1, 48)

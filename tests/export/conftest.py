@@ -84,7 +84,8 @@ def faces() -> NDArray[np.uint8]:
         centres = generator.uniform(0.2, 0.8, (3, 2))
         weights = [np.exp(-((rows - y) ** 2 + (columns - x) ** 2) * 30) for y, x in centres]
         image = colours[0] + sum(
-            weight[..., None] * (colour - colours[0]) for weight, colour in zip(weights, colours[1:], strict=True)
+            weight[..., None] * (colour - colours[0])
+            for weight, colour in zip(weights, colours[1:], strict=True)
         )
         images.append(np.clip(image, 0, 255))
     return np.stack(images).astype(np.uint8)

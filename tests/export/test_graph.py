@@ -88,14 +88,16 @@ def test_a_network_that_fixes_the_batch_is_refused(tmp_path: Path) -> None:
             return self.classify(torch.stack([first, second]))
 
     path = tmp_path / "frozen.onnx"
-    with pytest.raises(CheckError, match="cannot be traced|has"):
+    with pytest.raises(CheckError, match=r"cannot be traced|has"):
         export_onnx(Frozen(), contract=CONTRACT, classes=CLASSES, output="logits", path=path, batch=None)
     assert not list(tmp_path.iterdir())
 
 
 def test_another_number_of_classes_is_refused(network: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(CheckError) as caught:
-        export_onnx(network, contract=CONTRACT, classes=CLASSES + 1, output="logits", path=tmp_path / "a.onnx")
+        export_onnx(
+            network, contract=CONTRACT, classes=CLASSES + 1, output="logits", path=tmp_path / "a.onnx"
+        )
     assert caught.value.exit_code == 4 and f"[1, {CLASSES}]" in caught.value.found
     assert not list(tmp_path.iterdir())
 

@@ -1,64 +1,24 @@
-"""OpenVINO's recipe: NNCF on the ONNX graph, whose Q/DQ OpenVINO runs faster than NNCF's own IR.
+"""OpenVINO's recipe: every convolution, in the same Q/DQ form that ONNX Runtime reads.
 
-Activations U8, weights S8, per channel both where depthwise (ONNX Runtime cannot run that file), fast bias
-correction. NNCF leaves softmax and normalisation in float by itself; the preprocessing is left out here.
+NNCF's ONNX back-end was measured beside it on PAtt-Lite, with the attention and the last layer in float in
+both: the same speed to 1 %, a larger error (Kullback-Leibler divergence from the float network's answers
+0.051 by default and 0.046 with min-max ranges, against 0.040), and three times the time to calibrate. Its
+MIXED preset is 12 % slower. OpenVINO's INT8 kernels are at their best on thin convolutions too: leaving
+the first one in float, as ONNX Runtime's recipe does, costs 7 %.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import sys
-from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgefer_calibration.quantize.qdq import write_qdq
 from edgefer_calibration.sets import CalibrationSet
-
-ISLANDS = ("preprocess/.*",)
 
 
 def quantize(float_onnx: Path, calibration: CalibrationSet, out: Path) -> Mapping[str, Any]:
     """Quantize ``float_onnx`` into ``out`` and return the recipe."""
     import onnx
 
-    model = onnx.load(float_onnx)
-    name = model.graph.input[0].name
-    with _quiet():
-        import nncf
-
-        quantized = nncf.quantize(
-            model,
-            nncf.Dataset(calibration.images, lambda face: {name: face[None]}),
-            preset=nncf.QuantizationPreset.PERFORMANCE,
-            target_device=nncf.TargetDevice.CPU,
-            subset_size=len(calibration),
-            fast_bias_correction=True,
-            ignored_scope=nncf.IgnoredScope(patterns=list(ISLANDS)),
-        )
-    onnx.save(quantized, out)
-    return {
-        "method": "nncf.quantize on ONNX, fast bias correction",
-        "activations": "uint8, per tensor; per channel into depthwise convolutions",
-        "weights": "int8, symmetric, per channel",
-        "float_islands": list(ISLANDS),
-        "tools": {library: version(library) for library in ("nncf", "onnx")},
-    }
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """NNCF without its log, its progress bars, and without telling anybody that it was used."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None makes its import fail
-    import nncf
-
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    nncf.set_log_level(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        nncf.set_log_level(level)
+    return write_qdq(onnx.load(float_onnx), calibration, out, float_islands=())

@@ -35,10 +35,10 @@ def reference(
         return np.asarray((values.softmax(1) if output == "logits" else values).numpy())
 
 
-def clear_cases(expected: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which rows' most probable class stands out by more than :data:`CLEAR_MARGIN`."""
+def clear_cases(expected: NDArray[np.float32], margin: float = CLEAR_MARGIN) -> NDArray[np.bool_]:
+    """Which rows' most probable class stands out by more than ``margin``."""
     best = np.sort(expected, axis=1)[:, -2:]
-    clear: NDArray[np.bool_] = best[:, 1] - best[:, 0] > CLEAR_MARGIN
+    clear: NDArray[np.bool_] = best[:, 1] - best[:, 0] > margin
     return clear
 
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgefer_export.sessions import Run, openvino_session
+from edgefer_export.sessions import Run, import_openvino, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 
 ENTRY, WEIGHTS = "model.xml", "model.bin"
@@ -32,12 +32,11 @@ class OpenVino(Target):
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
         """Convert to IR; weights keep their type (by default OpenVINO would store them as float16)."""
-        import openvino
-
         from edgefer_export.passes.resize_as_gather import resize_as_gather
         from edgefer_export.targets import require
 
         require(self, precision)
+        openvino = import_openvino()
         entry = workdir / ENTRY
         workdir.mkdir(parents=True, exist_ok=True)
         graph = openvino.Core().read_model(str(model))
@@ -56,9 +55,7 @@ class OpenVino(Target):
 
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Read from the execution graph of the compiled engine."""
-        import openvino
-
-        compiled = openvino.Core().compile_model(str(engine.path), "CPU", dict(engine.options))
+        compiled = import_openvino().Core().compile_model(str(engine.path), "CPU", dict(engine.options))
         layers = []
         for node in compiled.get_runtime_model().get_ordered_ops():
             kind = str(node.rt_info["layerType"].value)

@@ -1,0 +1,87 @@
+"""Writes the quantized graph: ranges from calibration faces, then a Q/DQ pair wherever INT8 computes.
+
+ONNX Runtime's quantizer does both. Its min-max calibration runs one face at a time and keeps two numbers
+of each, so memory does not grow with the set.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer_calibration.sets import CalibrationSet
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
+"""Convolutions and what is fused into them; all else stays float: attention, softmax, the last layer."""
+
+PREPROCESSING = "preprocess/"
+
+
+class _Faces:
+    """ONNX Runtime's calibration reader: one face at a time."""
+
+    def __init__(self, name: str, images: NDArray[np.uint8]) -> None:
+        self._faces: Iterator[NDArray[np.uint8]] = iter(images)
+        self._name = name
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """The next face as a batch of one, or None at the end."""
+        face = next(self._faces, None)
+        return None if face is None else {self._name: face[None]}
+
+
+def write_qdq(
+    model: ModelProto, calibration: CalibrationSet, out: Path, *, float_islands: Sequence[str]
+) -> dict[str, Any]:
+    """Quantize the convolutions of ``model`` that are not in ``float_islands``; write the result to ``out``.
+
+    Activations are U8 and asymmetric, which is what x86 multiplies fastest with S8 weights: signed
+    activations take ONNX Runtime twice as long. Weights are S8 per output channel, without which
+    depthwise convolutions lose their small channels.
+
+    Returns:
+        The recipe.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    islands = [*preprocessing_nodes(model), *float_islands]
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # its advice to preprocess the graph, which the exporter has done
+    try:
+        quantize_static(
+            model,
+            out,
+            _Faces(model.graph.input[0].name, calibration.images),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=list(QUANTIZED_OPERATORS),
+            nodes_to_exclude=islands,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+    finally:
+        logging.disable(previous)
+    return {
+        "method": "Q/DQ by onnxruntime.quantization.quantize_static",
+        "ranges": "min-max",
+        "activations": "uint8, asymmetric, per tensor",
+        "weights": "int8, symmetric, per output channel",
+        "operators": list(QUANTIZED_OPERATORS),
+        "float_islands": islands,
+        "tools": {library: version(library) for library in ("onnxruntime", "onnx")},
+    }
+
+
+def preprocessing_nodes(model: ModelProto) -> list[str]:
+    """Names of the nodes between the camera and the network."""
+    return [node.name for node in model.graph.node if node.name.startswith(PREPROCESSING)]
