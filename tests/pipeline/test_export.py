@@ -1,0 +1,57 @@
+"""The accuracy budget decides which engines are written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgefer.pipeline.export import ExportSettings, export_bundles
+from edgefer_runtime.errors import BudgetError, DataError, UsageError
+
+SMALL = {"calibration": "synthfer:train[:70]", "data": "synthfer:eval[:35]", "targets": ("onnxruntime",)}
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_budget_that_nothing_keeps_writes_nothing() -> None:
+    # Gaining this many points is impossible, so even the float engine exceeds the budget.
+    with pytest.raises(BudgetError, match="onnxruntime fp32") as caught:
+        export_bundles(ExportSettings("pattlite", max_drop=-101, **SMALL))
+    assert caught.value.exit_code == 5
+    assert not Path("runs").exists()
+
+
+def test_a_budget_that_is_kept_is_no_hindrance_and_the_manifest_tells_all() -> None:
+    (row,) = export_bundles(ExportSettings("pattlite", max_drop=0, **SMALL))
+    manifest = json.loads((Path(row["path"]) / "manifest.json").read_text())
+    assert manifest["accuracy"]["data"] == "synthfer:eval[:35]"
+    assert manifest["accuracy"]["evaluation"]["accuracy"] == row["accuracy"]
+    assert "no evidence of accuracy on people" in manifest["provenance"]["notice"]
+    assert manifest["licence"] == "Apache-2.0"
+    assert manifest["classes"] == ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+
+
+def test_exporting_again_replaces_the_bundle() -> None:
+    rows = [export_bundles(ExportSettings("pattlite", **SMALL))[0] for _ in range(2)]
+    assert rows[0] == rows[1]
+
+
+def test_a_folder_that_is_no_bundle_is_not_overwritten() -> None:
+    mine = Path("runs/pattlite/onnxruntime-fp32/thesis.txt")
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(DataError, match=r"thesis\.txt"):
+        export_bundles(ExportSettings("pattlite", **SMALL))
+    assert mine.read_text() == "years of work"
+
+
+def test_a_target_twice_is_built_once_and_an_unknown_one_refused() -> None:
+    twice = ExportSettings("pattlite", **{**SMALL, "targets": ("onnxruntime", "onnxruntime")})
+    assert len(export_bundles(twice)) == 1
+    with pytest.raises(UsageError, match="coreml"):
+        export_bundles(ExportSettings("pattlite", targets=("coreml",)))
