@@ -1,12 +1,13 @@
 """Writes the quantized graph: ranges from calibration faces, then a Q/DQ pair wherever INT8 computes.
 
-ONNX Runtime's quantizer does both. Its min-max calibration runs one face at a time and keeps two numbers
-of each, so memory does not grow with the set.
+ONNX Runtime's quantizer does both. Faces run through the network one at a time, and their ranges are merged
+every few faces, so memory does not grow with the set.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
 """Convolutions and what is fused into them; all else stays float: attention, softmax, the last layer."""
 
+MERGED_FACES = 60
+"""Faces whose ranges are kept apart at most; the library wants a divisor of their number."""
+
 PREPROCESSING = "preprocess/"
 
 
@@ -30,8 +34,15 @@ class _Faces:
     """ONNX Runtime's calibration reader: one face at a time."""
 
     def __init__(self, name: str, images: NDArray[np.uint8]) -> None:
+        self._name, self._images = name, images
         self._faces: Iterator[NDArray[np.uint8]] = iter(images)
-        self._name = name
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Go on with these faces."""
+        self._faces = iter(self._images[start_index:end_index])
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         """The next face as a batch of one, or None at the end."""
@@ -68,6 +79,7 @@ def write_qdq(
             op_types_to_quantize=list(QUANTIZED_OPERATORS),
             nodes_to_exclude=islands,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"CalibStridedMinMax": math.gcd(len(calibration), MERGED_FACES)},
         )
     finally:
         logging.disable(previous)
