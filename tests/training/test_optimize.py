@@ -1,7 +1,6 @@
 """Learning rate, weight decay and the moving average."""
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn

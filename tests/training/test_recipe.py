@@ -46,7 +46,7 @@ def test_a_file_of_ones_own(tmp_path):
         ("size = 96", "size = 0", "positive size"),
         ("warmup_steps = 5", "warmup_steps = '5'", "warmup_steps = '5'"),
         ("warmup_steps = 5", "optimizer = 'lion'", "one of adamw, sgd"),
-        ("[[synthfer.stages]]", "[synthfer.stages]", "stages"),
+        ("[[synthfer.stages]]", "[synthfer.stages]", "a table with the keys size"),
         ("epochs = 2", "epochs = ", "not TOML"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -84,8 +86,6 @@ def test_a_file_that_is_no_checkpoint(edgefer, tmp_path: Path, content: bytes) -
     ids=["rendering", "training", "export"],
 )
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, words: tuple[str, ...], seconds: float) -> None:
-    import os
-
     environment = {**os.environ}
     if words[0] == "datasets":
         environment["EDGEFER_CACHE"] = str(tmp_path / "cache")
@@ -105,3 +105,41 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, words: tuple[str, ..
     names = [Path(name).name for name in left_behind(tmp_path)]
     assert not [name for name in names if name.startswith(".")], "temporary files are left"
     assert not (tmp_path / "runs/pattlite/onnxruntime-int8").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("datasets", "show", "synthfer:test[:70]"),
+        (
+            "train",
+            "pattlite",
+            "--data",
+            "synthfer:train[:70]",
+            "--validation",
+            "synthfer:val[:35]",
+            "--epochs",
+            "1",
+        ),
+        ("export", "pattlite", "--data", "synthfer:eval[:35]"),
+    ],
+    ids=["rendering", "training", "export"],
+)
+def test_a_disk_that_takes_no_more_is_told_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """The kernel refuses every write past a megabyte, as a full disk would."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    if words[0] == "datasets":
+        environment["EDGEFER_CACHE"] = str(tmp_path / "cache")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgefer.cli.main", *words],
+        cwd=tmp_path,
+        env=environment,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "cannot be written" in done.stderr or "disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "something half-written is left"

@@ -129,7 +129,7 @@ def _taps(images: openvino.Output, axis: int, target: int) -> Taps:
     last = op.subtract(size, scalar(1))
     centres = op.constant(np.arange(target, dtype=np.float32) + np.float32(0.5))
     unclamped = op.subtract(op.multiply(centres, op.divide(size, scalar(target))), scalar(0.5))
-    position = op.minimum(op.maximum(unclamped, scalar(0)), last)
+    position = op.maximum(unclamped, scalar(0))
     low = op.floor(position)
     high = op.minimum(op.add(low, scalar(1)), last)
     return Taps(op.convert(low, "i32"), op.convert(high, "i32"), op.subtract(position, low))
