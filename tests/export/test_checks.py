@@ -16,6 +16,8 @@ from torch import nn
 from edgefer_export import export_onnx
 from edgefer_export.certificate import certificate, require
 from edgefer_export.checks import Check, run_checks
+from edgefer_export.checks.interface import axes_as_declared
+from edgefer_export.sessions import onnxruntime_session
 from edgefer_runtime.errors import CheckError, UsageError
 
 from .conftest import CLASSES, CONTRACT, small
@@ -133,26 +135,37 @@ def test_a_custom_operator(
     assert "attention/Softmax (com.microsoft.QuickGelu)" in failed["operators"].detail
 
 
+def with_last_node(model: onnx.ModelProto, kind: str, parameter: list[int]) -> None:
+    """Put one more node between the graph and its output."""
+    graph = model.graph
+    value = graph.node[-1].output[0]
+    graph.node[-1].output[0] = "free"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(parameter), "parameter"))
+    graph.node.append(onnx.helper.make_node(kind, ["free", "parameter"], [value], f"network/{kind}_9"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameter", "fails", "passes"),
+    [
+        ("Reshape", [2, CLASSES], "7 x 64 x 64", "2 x 64 x 64"),  # the example's batch, baked in
+        ("ReduceMean", [0], "7 x 64 x 64", "1 x 64 x 64"),  # one answer for the whole batch
+    ],
+)
 def test_a_batch_axis_that_is_dynamic_in_name_only(
-    network: nn.Module, exported_dynamic: Path, faces: NDArray[np.uint8], tmp_path: Path
+    kind: str,
+    parameter: list[int],
+    fails: str,
+    passes: str,
+    exported_dynamic: Path,
+    faces: NDArray[np.uint8],
+    tmp_path: Path,
 ) -> None:
-    def freeze(model: onnx.ModelProto) -> None:
-        # What a reshape with the example's batch baked in does: two faces are let through, no other number.
-        graph = model.graph
-        last = graph.node[-1]
-        shape = onnx.numpy_helper.from_array(np.array([2, CLASSES]), "shape")
-        graph.initializer.append(shape)
-        value = last.output[0]
-        last.output[0] = "free"
-        graph.node.append(onnx.helper.make_node("Reshape", ["free", "shape"], [value], "network/Reshape_9"))
-
-    path = altered(exported_dynamic, tmp_path / "frozen.onnx", freeze)
-    from edgefer_export.checks.interface import axes_as_declared
-    from edgefer_export.sessions import onnxruntime_session
-
+    path = altered(
+        exported_dynamic, tmp_path / "frozen.onnx", lambda model: with_last_node(model, kind, parameter)
+    )
     check = axes_as_declared("onnxruntime", onnx.load(path), onnxruntime_session(path), faces)
     assert not check.passed
-    assert "7 x 64 x 64" in check.detail and "2 x 64 x 64" not in check.detail
+    assert fails in check.detail and passes not in check.detail
 
 
 def test_weights_of_another_network(
