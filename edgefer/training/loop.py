@@ -31,7 +31,7 @@ from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.optimize import follow, learning_rate, make_optimizer
 from edgefer.training.predict import predict
 from edgefer.training.progress import Pace, Progress
-from edgefer.training.recipe import Recipe, Stage
+from edgefer.training.recipe import Augmentation, Recipe, Stage
 from edgefer.training.selection import check_pair, choose_faces, describe
 from edgefer.training.state import Position, load_state, save_state
 from edgefer_runtime.contract import InputContract
@@ -165,6 +165,7 @@ class _Run:
         position = self.position
         self.network.train()
         contract = self.contract(stage)
+        augmentation = self.recipe.augmentation.scaled(stage.augmentation_strength)
         randomness = np.random.default_rng((self.seed, position.stage, position.epoch))
         order = torch.from_numpy(randomness.permutation(self.chosen[position.stage])).to(self.device)
         steps = self.steps_per_epoch(position.stage)
@@ -173,7 +174,7 @@ class _Run:
             batch = order[position.step * stage.batch_size :][: stage.batch_size]
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate(stage)
-            self.train_step(self.images[batch], self.labels[batch], contract)
+            self.train_step(self.images[batch], self.labels[batch], contract, augmentation)
             position.step += 1
             position.done_steps += 1
             self.pace.add(time.perf_counter() - started, stage.batch_size * stage.size**2)
@@ -182,12 +183,14 @@ class _Run:
                 self.save()
                 self.stop.leave()
 
-    def train_step(self, images: Tensor, labels: Tensor, contract: InputContract) -> None:
+    def train_step(
+        self, images: Tensor, labels: Tensor, contract: InputContract, augmentation: Augmentation
+    ) -> None:
         position, recipe = self.position, self.recipe
         seeds = np.random.SeedSequence((self.seed, position.done_steps)).generate_state(2)
         generator = torch.Generator(self.device).manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # dropout
-        inputs = augment(images, contract, recipe.augmentation, generator)
+        inputs = augment(images, contract, augmentation, generator)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
             logits = self.network(inputs).float()

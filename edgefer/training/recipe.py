@@ -57,6 +57,11 @@ class Augmentation:
     erasing: float = 0.0
     erasing_side: float = 0.5
 
+    def scaled(self, strength: float) -> Augmentation:
+        """The same with every range and probability times ``strength``, but for mirroring."""
+        kept = {"flip": self.flip, "erasing_side": self.erasing_side}
+        return Augmentation(**{name: value * strength for name, value in asdict(self).items()} | kept)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -68,6 +73,7 @@ class Stage:
         batch_size: faces a step.
         learning_rate: at the stage's start (after the warm-up, in the first stage).
         final_learning_rate: at the stage's end; half a cosine leads there.
+        augmentation_strength: factor on the recipe's augmentation.
         session: only faces of this session; empty for all.
         max_yaw_degrees: only faces turned no further than this.
 
@@ -79,6 +85,7 @@ class Stage:
     batch_size: int
     learning_rate: float
     final_learning_rate: float
+    augmentation_strength: float = 1.0
     session: str = ""
     max_yaw_degrees: float = 90.0
 

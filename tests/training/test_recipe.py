@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.models import MODELS
-from edgefer.training.recipe import Recipe, Stage, load_recipe
+from edgefer.training.recipe import Augmentation, Recipe, Stage, load_recipe
 from edgefer_runtime.errors import DataError, UsageError
 
 WHOLE = """
@@ -80,6 +80,14 @@ def test_any_number_of_epochs_is_shared_out(planned, epochs):
     assert shrunk.epochs == epochs
     assert shrunk.stages[-1].size == stages[-1].size
     assert [stage.size for stage in shrunk.stages] == sorted({stage.size for stage in shrunk.stages})
+
+
+def test_weaker_augmentation_mirrors_as_often():
+    full = Augmentation(flip=0.5, rotation_degrees=8, noise=4, erasing=0.2, erasing_side=0.4)
+    assert full.scaled(1) == full
+    assert full.scaled(0.5) == Augmentation(
+        flip=0.5, rotation_degrees=4, noise=2, erasing=0.1, erasing_side=0.4
+    )
 
 
 def test_training_for_no_epochs_is_refused():
