@@ -38,6 +38,12 @@ def test_a_drawn_set_is_balanced_from_its_beginning_on(per_class: list[int], cou
     assert again.fingerprint == drawn.fingerprint
 
 
+def test_a_class_needs_no_more_images_than_are_drawn_of_it() -> None:
+    labels = np.array([0, 0, 0, 0, 1])
+    drawn = CalibrationSet.draw(images_of(5), labels, count=3, name="set")
+    assert labels[drawn.indices].tolist() == [0, 1, 0]
+
+
 def test_the_fingerprint_sees_pixels_order_and_name() -> None:
     labels = np.arange(20) % 4
     drawn = CalibrationSet.draw(images_of(20), labels, count=8, name="set")
