@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from edgefer_runtime.errors import MissingError
 
 EXTRAS = {
-    "train": ("torch", "safetensors", "kornia"),
+    "train": ("torch", "safetensors"),
     "export": ("torch", "safetensors", "onnx", "onnxscript"),
     "onnxruntime": ("onnxruntime", "onnx"),
-    "openvino": ("openvino", "nncf"),
+    "openvino": ("openvino", "onnx"),
 }
 """Modules that each extra of the distribution brings."""
 
