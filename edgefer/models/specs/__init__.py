@@ -1,0 +1,1 @@
+"""What is known about each model of the zoo: one file a model, and no torch."""
