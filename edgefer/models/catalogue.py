@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edgefer.models.spec import ModelSpec
+from edgefer.models.specs.dsan import DSAN
+from edgefer.models.specs.fcsdnet import FCSDNET
+from edgefer.models.specs.gmslpa import GMSLPA
+from edgefer.models.specs.lanmsff import LANMSFF
 from edgefer.models.specs.pattlite import PATTLITE
 from edgefer_runtime.errors import UsageError
 
-MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in (PATTLITE,)})
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+    {spec.name: spec for spec in (LANMSFF, PATTLITE, FCSDNET, DSAN, GMSLPA)}
+)
 """Every model by name."""
 
 

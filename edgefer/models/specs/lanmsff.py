@@ -21,8 +21,8 @@ LANMSFF = ModelSpec(
             "whole model",
             "usable",
             {
-                **{"KDEF": 90.77, "KDEF yaw -90": 89.44, "KDEF yaw -45": 91.18, "KDEF yaw 0": 92.04},
-                **{"KDEF yaw 45": 91.00, "KDEF yaw 90": 90.17},
+                **{"KDEF": 90.77, "KDEF pose -90": 89.44, "KDEF pose -45": 91.18, "KDEF pose 0": 92.04},
+                **{"KDEF pose 45": 91.00, "KDEF pose 90": 90.17},
                 **{"FER2013": 70.44, "FER2013 pose > 30": 69.15, "FER2013 pose > 45": 66.82},
                 **{"FERPlus": 86.96, "FERPlus pose > 30": 86.92, "FERPlus pose > 45": 84.68},
             },
@@ -32,8 +32,8 @@ LANMSFF = ModelSpec(
             "without PWFS",
             "usable",
             {
-                **{"KDEF": 91.24, "KDEF yaw -90": 89.85, "KDEF yaw -45": 91.28, "KDEF yaw 0": 92.05},
-                **{"KDEF yaw 45": 92.84, "KDEF yaw 90": 90.16},
+                **{"KDEF": 91.24, "KDEF pose -90": 89.85, "KDEF pose -45": 91.28, "KDEF pose 0": 92.05},
+                **{"KDEF pose 45": 92.84, "KDEF pose 90": 90.16},
             },
             SELECTED,
         ),
@@ -41,8 +41,8 @@ LANMSFF = ModelSpec(
             "without MassAtt",
             "usable",
             {
-                **{"KDEF": 90.83, "KDEF yaw -90": 87.59, "KDEF yaw -45": 91.59, "KDEF yaw 0": 92.15},
-                **{"KDEF yaw 45": 92.43, "KDEF yaw 90": 90.38},
+                **{"KDEF": 90.83, "KDEF pose -90": 87.59, "KDEF pose -45": 91.59, "KDEF pose 0": 92.15},
+                **{"KDEF pose 45": 92.43, "KDEF pose 90": 90.38},
             },
             SELECTED,
         ),
@@ -50,8 +50,8 @@ LANMSFF = ModelSpec(
             "without PWFS and MassAtt",
             "usable",
             {
-                **{"KDEF": 90.58, "KDEF yaw -90": 89.14, "KDEF yaw -45": 90.57, "KDEF yaw 0": 91.75},
-                **{"KDEF yaw 45": 92.53, "KDEF yaw 90": 88.93},
+                **{"KDEF": 90.58, "KDEF pose -90": 89.14, "KDEF pose -45": 90.57, "KDEF pose 0": 91.75},
+                **{"KDEF pose 45": 92.53, "KDEF pose 90": 88.93},
             },
             SELECTED,
         ),
