@@ -124,10 +124,11 @@ class TwoPaths(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps N x width x H x W of maps N x inputs x H x W."""
-        left, right = self.shuffle(maps).chunk(2, 1)
+        first, second = self.shuffle(maps).chunk(2, 1)
         for plain, dilated in zip(self.plain, self.dilated, strict=True):
-            left = right = torch.cat((plain(left), dilated(right)), 1)
-        return left
+            maps = torch.cat((plain(first), dilated(second)), 1)
+            first = second = maps
+        return maps
 
 
 class LANMSFF(nn.Module):

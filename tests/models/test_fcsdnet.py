@@ -68,6 +68,14 @@ def test_the_stem_pools_as_its_variant_says():
     assert pooling("avg", ceil=False)(maps)[0, 0, 0].tolist() == [0, 0, 4.5]
 
 
+def test_transition_averages_what_is_activated():
+    torch.manual_seed(0)
+    layer, maps = transition(4, 3, ceil=True), torch.randn(1, 4, 5, 5)
+    activated = torch.relu(layer[0](maps))
+    torch.testing.assert_close(layer(maps)[:, :, 0, 0], activated[:, :, :2, :2].mean((2, 3)))
+    torch.testing.assert_close(layer(maps)[:, :, 2, 2], activated[:, :, 4, 4])
+
+
 def test_dense_block_puts_the_newest_channels_first():
     torch.manual_seed(0)
     block, maps = DenseBlock(8, growth=4, components=2).eval(), torch.randn(1, 8, 5, 5)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 
-from edgefer.models.lanmsff import LANMSFF, PWFS, ChannelShuffle, MassAtt, build
+from edgefer.models.lanmsff import PWFS, ChannelShuffle, MassAtt, TwoPaths, build
 
 PAIRS = {  # plain and dilated, thrice; the second time as depthwise and pointwise
     72: [*[(36, 32, 32)] * 2, *[(72, 32, 32), (36, 32, 32)] * 2, *[(36, 32, 32)] * 2],
@@ -131,8 +131,23 @@ def test_channel_gates_see_channel_means_and_spatial_gates_point_means():
 
 
 def test_dilated_paths_reach_twice_as_far():
-    for block in (1, 3):
-        paths = LANMSFF(7, pwfs=True, massatt=True).blocks[block][0]
-        for path, dilation in ((paths.plain, 1), (paths.dilated, 2)):
-            kernels = [layer for layer in path.modules() if getattr(layer, "kernel_size", 0) == (3, 3)]
-            assert [layer.dilation for layer in kernels] == [(dilation, dilation)] * 3
+    paths = TwoPaths(6, 8)
+    for path, dilation in ((paths.plain, 1), (paths.dilated, 2)):
+        kernels = [layer for layer in path.modules() if getattr(layer, "kernel_size", 0) == (3, 3)]
+        assert [layer.dilation for layer in kernels] == [(dilation, dilation)] * 3
+
+
+def test_paths_start_from_a_half_each_and_then_share_everything():
+    paths, seen = TwoPaths(6, 8).eval(), []
+    for path in (paths.plain, paths.dilated):
+        for layer in path:
+            layer.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    maps = torch.randn(2, 6, 5, 5)
+    result = paths(maps)
+    assert torch.equal(seen[0][0], maps[:, [0, 3, 1]])
+    assert torch.equal(seen[1][0], maps[:, [4, 2, 5]])
+    for stage in (2, 4):
+        both = torch.cat((seen[stage - 2][1], seen[stage - 1][1]), 1)
+        assert torch.equal(seen[stage][0], both)
+        assert torch.equal(seen[stage + 1][0], both)
+    assert torch.equal(result, torch.cat((seen[4][1], seen[5][1]), 1))
