@@ -23,7 +23,7 @@ class PublishedRow:
         tag: ``"usable"`` as a target, ``"doubtful"`` when other figures speak against it, or ``"leaked"``
             when test data helped to make the figure.
         percent: accuracy as printed, by data set and subset.
-        note: why it may not be used, when it may not.
+        note: why it may not be used, or what to mind when it is.
     """
 
     setting: str

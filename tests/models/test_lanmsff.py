@@ -151,3 +151,13 @@ def test_paths_start_from_a_half_each_and_then_share_everything():
         assert torch.equal(seen[stage][0], both)
         assert torch.equal(seen[stage + 1][0], both)
     assert torch.equal(result, torch.cat((seen[4][1], seen[5][1]), 1))
+
+
+def test_training_starts_from_the_authors_settings():
+    for layer in build("full", 7).modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            assert (layer.eps, layer.momentum) == (1e-3, 0.01)
+        if isinstance(layer, nn.Conv2d):
+            bound = (6 / layer.weight[0].numel()) ** 0.5
+            assert 0.5 * bound < layer.weight.abs().max() <= bound, "not He's uniform distribution"
+            assert layer.bias is None or not layer.bias.any()
