@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -90,6 +90,7 @@ def gates(attention: FusedAttention, maps: Tensor) -> tuple[Tensor, Tensor]:
         return attention.channel_gate(maps), attention.spatial_gate(maps)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.floats(0, 1e6), st.integers(0, 100))
 def test_gates_are_between_zero_and_one(scale, seed):
     torch.manual_seed(seed)
