@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+KERAS_EPS = 1e-3
+"""Epsilon of Keras's batch normalisation."""
+
 
 def conv_norm(
     inputs: int,
@@ -13,17 +16,19 @@ def conv_norm(
     stride: int = 1,
     groups: int = 1,
     eps: float = 1e-5,
-    activation: type[nn.Module] = nn.ReLU,
+    activation: type[nn.Module] | None = nn.ReLU,
 ) -> nn.Sequential:
-    """Convolution without bias, batch normalisation, activation; "same" size at stride 1.
+    """Convolution without bias, batch normalisation, activation unless None; "same" size at stride 1.
 
     Shapes: N x inputs x H x W -> N x outputs x ceil(H / stride) x ceil(W / stride) for odd kernels.
     """
-    return nn.Sequential(
+    layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, eps=eps),
-        activation(inplace=True),
-    )
+    ]
+    if activation is not None:
+        layers.append(activation(inplace=True))
+    return nn.Sequential(*layers)
 
 
 class DepthwiseSeparable(nn.Sequential):
@@ -38,3 +43,25 @@ class DepthwiseSeparable(nn.Sequential):
             nn.Conv2d(inputs, outputs, 1),
             nn.ReLU(inplace=True),
         )
+
+
+def channel_bottleneck(channels: int, *, reduction: int) -> nn.Sequential:
+    """Two fully connected layers with a ReLU between, as 1 x 1 convolutions: the scores of channel gates.
+
+    J. Hu et al., "Squeeze-and-Excitation Networks", 2018 (arXiv:1709.01507), before the sigmoid.
+
+    Shapes: N x channels x 1 x 1 -> the same, by way of channels // reduction.
+    """
+    return nn.Sequential(
+        nn.Conv2d(channels, channels // reduction, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels // reduction, channels, 1),
+    )
+
+
+def initialise_he(module: nn.Module) -> None:
+    """He initialisation by fan-in, uniform as in Keras, for (transposed) convolutions; zero biases."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -20,9 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgefer.models.blocks import DepthwiseSeparable, conv_norm
-
-KERAS_EPS = 1e-3
+from edgefer.models.blocks import KERAS_EPS, DepthwiseSeparable, conv_norm
 
 TRUNK = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1))
 """Output channels and stride of the depthwise-separable pairs 1..8 of MobileNetV1; the trunk adds the

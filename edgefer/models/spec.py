@@ -20,13 +20,14 @@ class PublishedRow:
 
     Attributes:
         setting: the row's name in the paper.
-        tag: ``"usable"`` as a target, or ``"leaked"`` when test data helped to make the figure.
+        tag: ``"usable"`` as a target, ``"doubtful"`` when other figures speak against it, or ``"leaked"``
+            when test data helped to make the figure.
         percent: accuracy as printed, by data set and subset.
-        note: why it may not be used, when it may not.
+        note: why it may not be used, or what to mind when it is.
     """
 
     setting: str
-    tag: Literal["usable", "leaked"]
+    tag: Literal["usable", "doubtful", "leaked"]
     percent: Mapping[str, float]
     note: str = ""
 

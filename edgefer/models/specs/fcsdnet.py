@@ -1,0 +1,26 @@
+"""FCSDNet: what its paper says about it."""
+
+from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer_runtime.contract import InputContract
+
+FCSDNET = ModelSpec(
+    name="fcsdnet",
+    title="FCSDNet",
+    paper="Long: Efficient DenseNet Model with Fusion of Channel and Spatial Attention for Facial "
+    "Expression Recognition, 2024",
+    variants=("max-ceil", "avg-ceil", "max-floor", "avg-floor"),
+    default_variant="max-ceil",
+    contract=InputContract(100, 100, "RGB", (127.5,) * 3, (127.5,) * 3),
+    published_parameters=4_274_365,
+    published_convention="parameters without those of batch normalisations",
+    module="edgefer.models.fcsdnet",
+    published=(
+        PublishedRow("official split", "usable", {"RAF-DB": 83.18}),
+        PublishedRow(
+            "mean of five folds",
+            "leaked",
+            {"JAFFE": 100.00, "CK+": 100.00, "OULU-CASIA": 100.00, "KDEF": 99.94},
+            "the author's public script trains on copies of the fold it tests; folds share subjects",
+        ),
+    ),
+)
