@@ -116,6 +116,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
         torch.randn(3)  # the caller's own randomness must not matter
         with pytest.raises(leaves_with):
             run(stop_at)
+        assert json.loads((tmp_path / "state.json").read_text())["position"]["done_steps"] == stop_at
     run(stop_at=None)
 
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
