@@ -71,7 +71,9 @@ def test_weights_are_int8_per_channel_and_preprocessing_is_float(
         for node in graph.node
         if node.op_type == "Conv" and node.input[1] in dequantized
     ]
-    assert len(int8) >= 4
+    floats = [node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in dequantized]
+    assert floats == [name for name in quantized[target].recipe["float_islands"] if name.endswith("/Conv")]
+    assert len(int8) == 6 - len(floats) >= 4
     for node in int8:
         weight, scale = tensors[node.input[0]], tensors[node.input[1]]
         assert weight.data_type == onnx.TensorProto.INT8
@@ -92,10 +94,11 @@ def test_nothing_is_printed(
     calibration: CalibrationSet,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     few = CalibrationSet(calibration.images[:8], "ramps", calibration.indices[:8])
     quantize(target, float_onnx, few, tmp_path / "out.onnx")
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "") and not caplog.records
     assert [path.name for path in tmp_path.iterdir()] == ["out.onnx"]
 
 

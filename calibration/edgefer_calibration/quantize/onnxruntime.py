@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefer_calibration.quantize.qdq import QUANTIZED_OPERATORS, preprocessing_nodes, write_qdq
+from edgefer_calibration.quantize.qdq import QUANTIZED_OPERATORS, write_qdq
 from edgefer_calibration.sets import CalibrationSet
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+
+PREPROCESSING = "preprocess/"
+"""How the exporter names the nodes between the camera and the network."""
 
 THIN_CHANNELS = 3
 """Channels that each output of a thin convolution sees: the camera's, or a depthwise one's single channel."""
@@ -34,8 +37,7 @@ def thin_convolutions(model: ModelProto) -> list[str]:
     """Names of the thin convolutions that come before any other, and of their activations."""
     graph = model.graph
     channels = {tensor.name: tensor.dims[1] for tensor in graph.initializer if len(tensor.dims) == 4}
-    before = preprocessing_nodes(model)
-    value = [node.output[0] for node in graph.node if node.name in before][-1]
+    value = [node.output[0] for node in graph.node if node.name.startswith(PREPROCESSING)][-1]
     thin: list[str] = []
     while (node := _only_user(model, value)) is not None and node.op_type in QUANTIZED_OPERATORS:
         if node.op_type == "Conv" and channels.get(node.input[1], 0) > THIN_CHANNELS:

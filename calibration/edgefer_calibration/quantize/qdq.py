@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
-"""Convolutions and what is fused into them; all else stays float: attention, softmax, the last layer."""
+"""Convolutions and what is fused into them; preprocessing, attention, softmax and linear layers stay float."""
 
 MERGED_FACES = 60
 """Faces whose ranges are kept apart at most; the library wants a divisor of their number."""
-
-PREPROCESSING = "preprocess/"
 
 
 class _Faces:
@@ -64,7 +62,6 @@ def write_qdq(
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    islands = [*preprocessing_nodes(model), *float_islands]
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)  # its advice to preprocess the graph, which the exporter has done
     try:
@@ -77,7 +74,7 @@ def write_qdq(
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=list(QUANTIZED_OPERATORS),
-            nodes_to_exclude=islands,
+            nodes_to_exclude=list(float_islands),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"CalibStridedMinMax": math.gcd(len(calibration), MERGED_FACES)},
         )
@@ -89,11 +86,6 @@ def write_qdq(
         "activations": "uint8, asymmetric, per tensor",
         "weights": "int8, symmetric, per output channel",
         "operators": list(QUANTIZED_OPERATORS),
-        "float_islands": islands,
+        "float_islands": list(float_islands),
         "tools": {library: version(library) for library in ("onnxruntime", "onnx")},
     }
-
-
-def preprocessing_nodes(model: ModelProto) -> list[str]:
-    """Names of the nodes between the camera and the network."""
-    return [node.name for node in model.graph.node if node.name.startswith(PREPROCESSING)]
