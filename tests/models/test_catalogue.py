@@ -1,52 +1,12 @@
-"""Every model of the zoo through the same body."""
+"""The catalogue of models: names, published rows, and what importing it costs."""
 
 import subprocess
 import sys
 
 import pytest
-import torch
 
-from edgefer.models import MODELS, count, get, keras_total, macs
+from edgefer.models import MODELS, get
 from edgefer_runtime.errors import UsageError
-
-VARIANTS = [(spec, variant) for spec in MODELS.values() for variant in spec.variants]
-each_variant = pytest.mark.parametrize(
-    ("spec", "variant"), VARIANTS, ids=lambda value: getattr(value, "name", value)
-)
-
-TRAINABLE = {
-    ("pattlite", "head"): (1_093_000, 1_093_033),
-    ("pattlite", "none"): (1_092_999, 1_093_032),
-}
-
-
-@each_variant
-def test_trainable_count_is_the_settled_one(spec, variant):
-    assert (count(spec, variant, 7), count(spec, variant, 8)) == TRAINABLE[spec.name, variant]
-
-
-def test_published_count_is_the_keras_total():
-    spec = get("pattlite")
-    assert keras_total(spec, classes=7) == spec.published_parameters == 1_102_664
-    assert keras_total(spec, classes=8) == 1_102_697
-
-
-def test_macs_of_pattlite():
-    assert macs(get("pattlite")) == pytest.approx(336.8e6, abs=0.05e6)
-
-
-@each_variant
-def test_a_face_does_not_depend_on_its_batch(spec, variant):
-    torch.manual_seed(0)
-    network = spec.build(variant, 7).eval()
-    contract = spec.contract
-    faces = torch.randn(4, contract.channels, contract.height, contract.width)
-    with torch.no_grad():
-        alone, together, reversed_ = network(faces[:1]), network(faces[:2]), network(faces.flip(0))
-    assert alone.shape == (1, 7)
-    torch.testing.assert_close(together[:1], alone, atol=1e-5, rtol=0)
-    torch.testing.assert_close(reversed_[-1:], alone, atol=1e-5, rtol=0)
-    assert (together[1] - alone[0]).abs().max() > 1e-5, "two different faces give the same logits"
 
 
 def test_unknown_names_say_what_there_is():
@@ -60,8 +20,8 @@ def test_unknown_names_say_what_there_is():
 
 def test_every_leaked_row_says_why():
     for spec in MODELS.values():
-        assert {row.tag for row in spec.published} <= {"usable", "leaked"}
-        assert all(row.note for row in spec.published if row.tag == "leaked")
+        assert {row.tag for row in spec.published} <= {"usable", "leaked", "doubtful"}
+        assert all(row.note for row in spec.published if row.tag != "usable")
         assert any(row.tag == "usable" for row in spec.published)
 
 
