@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
-"""Convolutions and what is fused into them; preprocessing, attention, softmax and linear layers stay float."""
+"""Convolutions and what is fused into them; preprocessing, attention, softmax, linear layers stay float."""
 
 MERGED_FACES = 60
 """Faces whose ranges are kept apart at most; the library wants a divisor of their number."""
