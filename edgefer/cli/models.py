@@ -27,26 +27,27 @@ def models(
     console = Console()
     console.print(_overview(described))
     if name:
-        console.print(described[0]["paper"], _claims(described[0]["published"]), sep="\n\n")
+        model = described[0]
+        variants = f"variants: {', '.join(model['variants'])} (default: {model['default_variant']})"
+        counted = f"published parameters are counted as: {model['published_convention']}"
+        console.print(model["paper"], variants, counted, _claims(model["published"]), sep="\n\n")
 
 
 def _overview(described: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table(
-        "model", "variants", "parameters", "published", "multiply-adds", "input", title="edgefer models"
-    )
-    for column in table.columns[2:5]:
+    table = Table("model", "parameters", "published", "MACs", "input", "weights", title="edgefer models")
+    for column in table.columns[1:4]:
         column.justify = "right"
     for model in described:
         contract = model["input"]
         table.add_row(
             model["name"],
-            ", ".join(model["variants"]),
             f"{model['parameters']:,}",
             f"{model['published_parameters']:,}",
             f"{model['macs'] / 1e6:,.1f} M",
-            f"{contract['color']} {contract['height']} x {contract['width']}",
+            f"{contract['height']} x {contract['width']} {contract['color']}",
+            "shipped" if model["weights_shipped"] else "yours to train",
         )
     return table
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgefer.models import MODELS, count, get, keras_total, macs
 from edgefer.pipeline.requirements import require
+from edgefer.pipeline.subjects import SHIPPED
 
 
 def describe_models(name: str | None = None) -> list[dict[str, Any]]:
@@ -31,6 +32,7 @@ def describe_models(name: str | None = None) -> list[dict[str, Any]]:
             "published_convention": spec.published_convention,
             "macs": macs(spec),
             "input": spec.contract.to_json(),
+            "weights_shipped": (SHIPPED / f"{spec.name}.json").exists(),
             "published": [asdict(row) for row in spec.published],
         }
         for spec in specs
