@@ -47,7 +47,11 @@ def test_float_engine(
     target = get(name)
     for graph in (exported, exported_dynamic):
         engine = target.build(graph, "fp32", tmp_path / graph.parent.name)
-        require(check_engine(target, engine, "fp32", faces, expected))
+        checks = check_engine(target, engine, "fp32", faces, expected)
+        require(checks)
+        assert [check.name for check in checks] == [
+            f"{row}/{name}-fp32" for row in ("precision", "parity", "top-1")
+        ]
         assert engine.entry in engine.files and all(path.is_file() for path in engine.files.values())
         assert engine.tools[name]
     assert name in installed()

@@ -44,10 +44,8 @@ def check_engine(
     layers = target.layers(engine)
     found = target.session(engine)(faces)
     if precision != "int8":
-        return [
-            _all_in(precision, target.name, layers),
-            *parity(f"{target.name}-{precision}", expected, found),
-        ]
+        name = f"{target.name}-{precision}"
+        return [_all_in(precision, name, layers), *parity(name, expected, found)]
     clear = clear_cases(expected, INT8_MARGIN)
     agreement = float((found.argmax(1) == expected.argmax(1))[clear].mean()) if clear.any() else 1.0
     detail = f"same class as the network in float32 on the {clear.sum()} clear cases of {len(faces)} faces"
