@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgefer_export.checks import Check
     from edgefer_export.targets import BuiltEngine
 
-CHECKED_FACES = 16
+CHECKED_FACES = 32
 """Real faces that every check looks at."""
 
 

@@ -10,7 +10,7 @@ EXTRAS = {
     "train": ("torch", "safetensors"),
     "export": ("torch", "safetensors", "onnx", "onnxscript"),
     "onnxruntime": ("onnxruntime", "onnx"),
-    "openvino": ("openvino", "onnx"),
+    "openvino": ("openvino", "onnxruntime", "onnx"),
 }
 """Modules that each extra of the distribution brings."""
 

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from edgefer.training.predict import LUMA, normalize
+from edgefer.training.predict import normalize
 from edgefer.training.recipe import Augmentation
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.preprocess import BT601
 
 
 def augment(images: Tensor, contract: InputContract, how: Augmentation, generator: Generator) -> Tensor:
@@ -63,7 +64,7 @@ class _Draw:
 
 
 def _recolor(pixels: Tensor, how: Augmentation, draw: _Draw) -> Tensor:
-    gray = (pixels * pixels.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    gray = (pixels * pixels.new_tensor(BT601).view(3, 1, 1)).sum(1, keepdim=True)
     pixels = torch.where(draw.chance(how.gray), gray, pixels)
     mean = gray.mean((2, 3), keepdim=True)
     contrast = draw.around(1, how.contrast)

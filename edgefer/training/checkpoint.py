@@ -19,9 +19,9 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 
 from edgefer.models import get
-from edgefer.training.files import write_file
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,8 +83,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, half: bool = False) -> P
         "weights": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "provenance": dict(checkpoint.provenance),
     }
-    write_file(path.with_suffix(".safetensors"), content)
-    write_file(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    write_whole(path.with_suffix(".safetensors"), content)
+    write_whole(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
     return path.with_suffix(".json")
 
 

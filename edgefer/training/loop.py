@@ -26,7 +26,6 @@ from edgefer.training.device import (
     has_bfloat16,
     keep_strided_depthwise_in_float32,
 )
-from edgefer.training.files import write_file
 from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.optimize import follow, learning_rate, make_optimizer
 from edgefer.training.predict import predict
@@ -35,6 +34,7 @@ from edgefer.training.recipe import Augmentation, Recipe, Stage
 from edgefer.training.selection import check_pair, choose_faces, describe
 from edgefer.training.state import Position, load_state, save_state
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.files import write_whole
 
 
 def train(
@@ -254,7 +254,7 @@ class _Run:
             writer = csv.DictWriter(table, list(self.position.history[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.position.history)
-            write_file(self.out / "log.csv", table.getvalue().encode())
+            write_whole(self.out / "log.csv", table.getvalue().encode())
         save_state(self.out, self.settings, self.position, self.network, self.average, self.optimizer)
 
     def report(self) -> None:

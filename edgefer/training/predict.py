@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgefer_runtime.contract import InputContract
-
-LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601 weights of R, G and B."""
+from edgefer_runtime.preprocess import BT601
 
 
 def predict(
@@ -57,7 +55,7 @@ def preprocess(images: Tensor, contract: InputContract) -> Tensor:
 def normalize(pixels: Tensor, contract: InputContract) -> Tensor:
     """The contract's colours and range: N x 3 x H x W in 0..255 -> N x C x H x W."""
     if contract.color == "GRAY":
-        pixels = (pixels * pixels.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+        pixels = (pixels * pixels.new_tensor(BT601).view(3, 1, 1)).sum(1, keepdim=True)
     mean = pixels.new_tensor(contract.mean).view(-1, 1, 1)
     std = pixels.new_tensor(contract.std).view(-1, 1, 1)
     return (pixels - mean) / std

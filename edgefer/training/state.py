@@ -18,8 +18,8 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import Tensor, nn
 
-from edgefer.training.files import write_file
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.files import write_whole
 
 SCHEMA = "edgefer.training-state/1"
 
@@ -94,8 +94,8 @@ def save_state(
         "settings": dict(settings),
         "position": asdict(position),
     }
-    write_file(folder / "state.safetensors", content)
-    write_file(folder / "state.json", json.dumps(card, indent=2).encode())
+    write_whole(folder / "state.safetensors", content)
+    write_whole(folder / "state.json", json.dumps(card, indent=2).encode())
 
 
 def load_state(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgefer_runtime.engines.openvino import import_openvino
 
 Run: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 N x H x W x 3 -> the graph's first output, float32 N x ..."""
@@ -55,17 +55,6 @@ def openvino_session(model: Path | bytes) -> Run:
         return np.array(compiled([images])[0], dtype=np.float32)
 
     return _in_steps(run, first.get_length() if first.is_static else None)
-
-
-def import_openvino() -> Any:
-    """The openvino module, imported without telling anybody.
-
-    Its import reports itself over the network if the package openvino-telemetry, on which it depends, can be
-    imported; None in the module table makes that fail, and OpenVINO then goes without.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return import_module("openvino")
 
 
 def _in_steps(run: Run, batch: int | str | None) -> Run:

@@ -36,6 +36,16 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all.
+
+    Raises:
+        DataError: as :func:`replacing`.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def sibling(path: Path) -> Path:
     """An unused hidden name beside ``path``, on the same file system so that a rename is atomic."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")

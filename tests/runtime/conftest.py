@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.engines.openvino import import_openvino
 from edgefer_runtime.manifest import Manifest
 from edgefer_runtime.preprocess import preprocess
 
@@ -80,8 +81,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
         tiny_onnx(source / "model.onnx", batch, output)
         files = {"model.onnx": source / "model.onnx"}
         if target == "openvino":
-            import openvino
-
+            openvino = import_openvino()
             model = openvino.Core().read_model(source / "model.onnx")
             openvino.save_model(model, source / "model.xml", compress_to_fp16=False)
             files = {name: source / name for name in ("model.xml", "model.bin")}

@@ -115,6 +115,6 @@ def test_files_of_other_kinds_are_refused(checkpoint, tmp_path):
 def test_a_full_disk_leaves_nothing(checkpoint, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(DataError, match="cannot be written"):
         save_checkpoint(blocked / "best", checkpoint)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.models import MODELS
-from edgefer.training.recipe import Augmentation, Recipe, Stage, load_recipe
+from edgefer.training.recipe import RECIPES, Augmentation, Recipe, Stage, load_recipe
 from edgefer_runtime.errors import DataError, UsageError
 
 WHOLE = """
@@ -22,9 +22,14 @@ final_learning_rate = 0
 """
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_every_model_has_a_recipe_that_ends_at_its_own_size(model):
+@pytest.mark.parametrize("model", [path.stem for path in RECIPES.glob("*.toml")])
+def test_a_shipped_recipe_ends_at_its_models_own_size(model):
     assert load_recipe(model).stages[-1].size == MODELS[model].contract.height
+
+
+def test_a_model_without_a_recipe_says_which_have_one():
+    with pytest.raises(UsageError, match="pattlite"):
+        load_recipe("gmslpa")
 
 
 def test_a_file_of_ones_own(tmp_path):

@@ -6,8 +6,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgefer_export.sessions import Run, import_openvino, openvino_session
+from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
+from edgefer_runtime.engines.openvino import import_openvino
 
 ENTRY, WEIGHTS = "model.xml", "model.bin"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,17 @@ OPTIONS = {
 """What a manifest may set besides ``DEVICE``: how the engine computes, never where files lie."""
 
 
+def import_openvino() -> Any:
+    """The openvino module, imported without telling anybody.
+
+    Its import reports itself over the network if the package openvino-telemetry, on which it depends, can be
+    imported; None in the module table makes that fail, and OpenVINO then goes without.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_module("openvino")
+
+
 class OpenVinoEngine(Engine):
     """A compiled model of OpenVINO, read from IR (.xml and .bin) or ONNX.
 
@@ -45,7 +58,7 @@ class OpenVinoEngine(Engine):
 
     def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
         try:
-            import openvino
+            openvino = import_openvino()
         except ImportError as error:
             raise missing(self.target, error) from error
         core = openvino.Core()
