@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgefer_bench.rendering import NOTHING, add_row, interval, number, table, with_interval
@@ -104,12 +105,14 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def export_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The table of what an export wrote: a row a bundle."""
-    written = table("edgefer export", ("engine", "bundle", "MB", "accuracy %", "drop, points"), left=2)
+    """The table of what an export wrote: a row a bundle, below the folder they lie in."""
+    folders = {str(Path(row["path"]).parent) for row in rows}
+    title = f"edgefer export: bundles in {', '.join(sorted(folders))}"
+    written = table(title, ("engine", "bundle", "MB", "accuracy %", "drop, points"), left=2)
     for row in rows:
         drop = with_interval(row["accuracy_drop"], row["accuracy_drop_ci"], 2)
         numbers = number(row.get("size_mb")), number(row.get("accuracy"), 1), drop
-        add_row(written, (f"{row['target']} {row['precision']}", str(row["path"]), *numbers))
+        add_row(written, (f"{row['target']} {row['precision']}", Path(row["path"]).name, *numbers))
     return written
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar
+from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
 
 
 @guarded
@@ -66,3 +66,6 @@ def export(
     from edgefer_bench.tables import export_table
 
     Console().print(export_table(rows))
+    say(f"measured on {rows[0]['data']}, {rows[0]['images']:,} images; drops with 95 % intervals")
+    if rows[0]["notice"]:
+        say(rows[0]["notice"])

@@ -49,7 +49,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     Returns:
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
-        target's fp32 engine, in points), ``flips``, ``data``, ``images``, ``checks``.
+        target's fp32 engine, in points), ``flips``, ``data``, ``images``,
+        ``notice``, ``checks``.
 
     Raises:
         CheckError: a check failed; nothing is written.
@@ -172,5 +173,6 @@ def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
         "flips": drop.get("flips", 0.0),
         "data": score["data"],
         "images": score["images"],
+        "notice": manifest.provenance["notice"],
         "checks": len(bundle.certificate["checks"]),
     }
