@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edgefer.cli._common import JsonFlag, guarded, print_json
 
 
@@ -20,7 +22,8 @@ def doctor(json: JsonFlag = False) -> None:
     console = Console()
     table = Table("", "", title="edgefer doctor", show_header=False)
     for name, value in report["machine"].items():
-        table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        if name != "warnings":  # they are among the findings below
+            table.add_row(name.removesuffix("_bytes").replace("_", " "), _shown(name, value))
     console.print(table)
     parts = Table("part", "state", "how to get it", title="what can run here")
     for part in report["parts"]:
@@ -32,3 +35,14 @@ def doctor(json: JsonFlag = False) -> None:
         console.print(f"[yellow]•[/] {finding}")
     if not report["findings"]:
         console.print("nothing to mend")
+
+
+def _shown(name: str, value: Any) -> str:
+    """A probed value for people; what the system does not tell is a dash."""
+    if value is None:
+        return "–"
+    if name.endswith("_bytes"):
+        return f"{value / 1e9:.1f} GB"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {version}" for key, version in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
