@@ -27,7 +27,7 @@ from edgefer.training.device import (
     keep_strided_depthwise_in_float32,
 )
 from edgefer.training.interrupt import StopRequest, stop_on_signal
-from edgefer.training.optimize import follow, learning_rate, make_optimizer
+from edgefer.training.optimize import follow, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
 from edgefer.training.progress import Pace, Progress
 from edgefer.training.recipe import Augmentation, Recipe, Stage
@@ -128,10 +128,10 @@ class _Run:
 
         self.network: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
-        self.bfloat16 = recipe.precision == "auto" and has_bfloat16(device)
+        self.bfloat16 = recipe.stages[0].precision != "float32" and has_bfloat16(device)
         if self.bfloat16 and device.type == "cpu":
             keep_strided_depthwise_in_float32(self.network)
-        self.optimizer = make_optimizer(recipe, self.network)
+        self.optimizer = make_optimizers(recipe.stages[0], self.network)[0]
         self.position, self.pace = Position(), Pace()
         self.provenance = {
             "train": describe(train),
@@ -148,9 +148,8 @@ class _Run:
         position, stages = self.position, self.recipe.stages
         while True:
             stage = stages[position.stage]
-            while (
-                position.epoch < stage.epochs and position.epoch - position.best_epoch <= self.recipe.patience
-            ):
+            patience = stage.patience or stage.epochs
+            while position.epoch < stage.epochs and position.epoch - position.best_epoch <= patience:
                 self.train_epoch(stage)
                 self.validate(stage)
                 position.begin_epoch(position.epoch + 1)
@@ -165,16 +164,15 @@ class _Run:
         position = self.position
         self.network.train()
         contract = self.contract(stage)
-        augmentation = self.recipe.augmentation.scaled(stage.augmentation_strength)
+        augmentation = stage.augmentation.scaled(stage.augmentation_strength)
         randomness = np.random.default_rng((self.seed, position.stage, position.epoch))
         order = torch.from_numpy(randomness.permutation(self.chosen[position.stage])).to(self.device)
         steps = self.steps_per_epoch(position.stage)
         while position.step < steps:
             started = time.perf_counter()
             batch = order[position.step * stage.batch_size :][: stage.batch_size]
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate(stage)
-            self.train_step(self.images[batch], self.labels[batch], contract, augmentation)
+            self.set_learning_rate(stage)
+            self.train_step(self.images[batch], self.labels[batch], stage, contract, augmentation)
             position.step += 1
             position.done_steps += 1
             self.pace.add(time.perf_counter() - started, stage.batch_size * stage.size**2)
@@ -184,9 +182,14 @@ class _Run:
                 self.stop.leave()
 
     def train_step(
-        self, images: Tensor, labels: Tensor, contract: InputContract, augmentation: Augmentation
+        self,
+        images: Tensor,
+        labels: Tensor,
+        stage: Stage,
+        contract: InputContract,
+        augmentation: Augmentation,
     ) -> None:
-        position, recipe = self.position, self.recipe
+        position = self.position
         seeds = np.random.SeedSequence((self.seed, position.done_steps)).generate_state(2)
         generator = torch.Generator(self.device).manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # dropout
@@ -194,12 +197,13 @@ class _Run:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
             logits = self.network(inputs).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        loss = F.cross_entropy(logits, labels, label_smoothing=stage.label_smoothing)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
+        if stage.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), stage.gradient_clip)
         self.optimizer.step()
-        follow(self.average, self.network, decay=recipe.ema_decay, done_steps=position.done_steps)
+        follow(self.average, self.network, decay=stage.ema_decay, done_steps=position.done_steps)
         position.loss_sum += loss.item() * len(labels)
         position.correct += int((logits.argmax(1) == labels).sum())
         position.seen += len(labels)
@@ -221,7 +225,7 @@ class _Run:
                 "stage": position.stage + 1,
                 "epoch": position.epoch + 1,
                 "size": stage.size,
-                "learning_rate": self.learning_rate(stage),
+                "learning_rate": self.set_learning_rate(stage),
                 "loss": position.mean_loss,
                 "accuracy": position.mean_accuracy,
                 "validation_loss": loss,
@@ -286,11 +290,13 @@ class _Run:
         """Whole batches only: a batch of one face has no variance to normalise by."""
         return max(1, len(self.chosen[stage]) // self.recipe.stages[stage].batch_size)
 
-    def learning_rate(self, stage: Stage) -> float:
+    def set_learning_rate(self, stage: Stage) -> float:
         position, steps = self.position, self.steps_per_epoch(self.position.stage)
-        return learning_rate(
+        return set_learning_rates(
+            [self.optimizer],
             stage,
-            (position.epoch + position.step / steps) / stage.epochs,
+            epoch=position.epoch,
+            part=(position.epoch + position.step / steps) / stage.epochs,
+            history=[row for row in position.history if row["stage"] == position.stage + 1],
             done_steps=position.done_steps,
-            warmup_steps=self.recipe.warmup_steps,
         )

@@ -1,34 +1,105 @@
-"""Optimizer, learning rate and the moving average of weights."""
+"""Optimizers, learning rates and the moving average of weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from edgefer.training.recipe import Recipe, Stage
+from edgefer.training.recipe import Optimizer, Schedule, Stage
+
+History = Sequence[Mapping[str, float]]
+"""One row of metrics a finished epoch of the stage, named as in the training's log."""
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer; weight decay acts on kernels and matrices only."""
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+def make_optimizers(stage: Stage, network: nn.Module) -> list[torch.optim.Optimizer]:
+    """The stage's optimizer for all that learns; weight decay acts on kernels and matrices only."""
+    return [_optimizer(stage.optimizer, [each for each in network.parameters() if each.requires_grad])]
+
+
+def _optimizer(how: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     groups: list[dict[str, Any]] = [
-        {"params": kernels, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": how.weight_decay},
+        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
     ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=True)
-    return torch.optim.AdamW(groups, lr=0.0)
+    if how.kind == "sgd":
+        return torch.optim.SGD(groups, lr=0.0, momentum=how.momentum, nesterov=how.nesterov)
+    kind = torch.optim.Adam if how.kind == "adam" else torch.optim.AdamW
+    return kind(groups, lr=0.0, betas=how.betas, eps=how.epsilon)
 
 
-def learning_rate(stage: Stage, part: float, *, done_steps: int, warmup_steps: int) -> float:
-    """Half a cosine from the stage's first rate (``part`` 0) to its last (1), held down while warming up."""
-    drop = stage.learning_rate - stage.final_learning_rate
-    rate = stage.final_learning_rate + drop * (1 + math.cos(math.pi * part)) / 2
-    return rate * min(1.0, (done_steps + 1) / (warmup_steps + 1))
+def carries_over(before: Stage, stage: Stage) -> bool:
+    """Whether a stage goes on with the optimizers, moments and all, of the stage before it.
+
+    It does unless other weights learn or they learn by another rule.
+    """
+    return (before.optimizer, before.trainable, before.frozen_norms, before.centres) == (
+        stage.optimizer,
+        stage.trainable,
+        stage.frozen_norms,
+        stage.centres,
+    )
+
+
+def set_learning_rates(
+    optimizers: Iterable[torch.optim.Optimizer],
+    stage: Stage,
+    *,
+    epoch: int,
+    part: float,
+    history: History,
+    done_steps: int,
+) -> float:
+    """Set the learning rates for the next step and return the network's.
+
+    Args:
+        optimizers: of :func:`make_optimizers`.
+        stage: the stage.
+        epoch: epochs of the stage that are finished.
+        part: share of the stage's planned steps that are done.
+        history: of these epochs.
+        done_steps: steps that the optimizers have made, in this stage and those they came from.
+    """
+    rate = learning_rate(stage, epoch=epoch, part=part, history=history)
+    rate *= min(1.0, (done_steps + 1) / (stage.warmup_steps + 1))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    return rate
+
+
+def learning_rate(stage: Stage, *, epoch: int, part: float, history: History) -> float:
+    """The stage's learning rate but for the warm-up; arguments as for :func:`set_learning_rates`."""
+    first, how = stage.learning_rate, stage.schedule
+    if how.kind == "cosine":
+        drop = first - how.final_learning_rate
+        return how.final_learning_rate + drop * (1 + math.cos(math.pi * part)) / 2
+    if how.kind == "inverse":
+        return first / (1 + part * stage.epochs / how.every_epochs)
+    drops = {
+        "constant": 0,
+        "exponential": epoch,
+        "step": epoch // how.every_epochs,
+        "plateau": plateaus(how, [row[how.monitor] for row in history]) if how.kind == "plateau" else 0,
+    }[how.kind]
+    return max(how.minimum, first * how.factor**drops) if drops else first
+
+
+def plateaus(how: Schedule, seen: Iterable[float]) -> int:
+    """How often ``patience`` epochs in a row were no better than the best before them by ``min_delta``."""
+    sign = 1 if how.monitor.endswith("accuracy") else -1
+    best, waited, found = -math.inf, 0, 0
+    for value in seen:
+        if sign * value > best + how.min_delta:
+            best, waited = sign * value, 0
+        else:
+            waited += 1
+        if waited == how.patience:
+            found, waited = found + 1, 0
+    return found
 
 
 @torch.no_grad()

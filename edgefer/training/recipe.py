@@ -1,20 +1,28 @@
 """Recipes: every number of a training, read from TOML.
 
-A recipe is a table of ``edgefer/recipes/MODEL.toml`` (or of a file of one's own):
+A recipe is a table of ``edgefer/recipes/MODEL.toml`` (or of a file of one's own). Its keys are those of
+:class:`Stage` and stand for all stages; each stage says what it does otherwise:
 
-    [synthfer]                  the name of the recipe; fields of :class:`Recipe`
-    [synthfer.augmentation]     fields of :class:`Augmentation`
-    [[synthfer.stages]]         one table a stage; fields of :class:`Stage`
+    [synthfer]                      what all stages share
+    size = 96
+    [synthfer.schedule]             tables within, such as Schedule, likewise
+    kind = "cosine"
+    [[synthfer.stages]]             one table a stage
+    epochs = 5
+    schedule.final_learning_rate = 1e-5
+
+Beside them, ``pretrained`` belongs to the recipe as a whole.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
+from edgefer.training.tables import Within, check_table, read_table
 from edgefer_runtime.errors import DataError, UsageError
 
 if sys.version_info >= (3, 11):
@@ -23,6 +31,14 @@ else:
     import tomli as tomllib
 
 RECIPES = Path(__file__).parent.parent / "recipes"
+
+Share: TypeAlias = Annotated[float, Within(0, 1)]
+Count: TypeAlias = Annotated[int, Within(1)]
+CountOrNone: TypeAlias = Annotated[int, Within(0)]
+Positive: TypeAlias = Annotated[float, Within(0, above=True)]
+NotNegative: TypeAlias = Annotated[float, Within(0)]
+Monitor: TypeAlias = Literal["validation_accuracy", "validation_loss", "accuracy", "loss"]
+"""What is watched from epoch to epoch: a column of the training's log."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +60,18 @@ class Augmentation:
         erasing_side: the rectangle's sides are uniform between 0.1 and this share of the image's.
     """
 
-    flip: float = 0.0
-    rotation_degrees: float = 0.0
-    scale: float = 0.0
-    translation: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    tint: float = 0.0
-    gray: float = 0.0
-    blur: float = 0.0
-    noise: float = 0.0
-    erasing: float = 0.0
-    erasing_side: float = 0.5
+    flip: Share = 0.0
+    rotation_degrees: NotNegative = 0.0
+    scale: Share = 0.0
+    translation: Share = 0.0
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    tint: Share = 0.0
+    gray: Share = 0.0
+    blur: Share = 0.0
+    noise: NotNegative = 0.0
+    erasing: Share = 0.0
+    erasing_side: Annotated[float, Within(0.1, 1)] = 0.5
 
     def scaled(self, strength: float) -> Augmentation:
         """The same with every range and probability times ``strength``, but for mirroring."""
@@ -64,30 +80,159 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Optimizer:
+    """How gradients become steps.
+
+    Attributes:
+        kind: ``adam`` adds weight decay to the gradients, ``adamw`` takes it off the weights.
+        momentum, nesterov: of SGD.
+        betas, epsilon: of the Adams.
+        weight_decay: on kernels and matrices; never on biases and normalisations.
+    """
+
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: Share = 0.9
+    nesterov: bool = False
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    epsilon: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate within a stage, in multiples of the one it starts with unless stated.
+
+    Attributes:
+        kind: ``constant``; ``cosine``: half a cosine down to ``final_learning_rate``; ``exponential``: times
+            ``factor`` each epoch; ``step``: times ``factor`` every ``every_epochs``; ``inverse``: divided by
+            1 + epoch / ``every_epochs``, at every step; ``plateau``: times ``factor`` after ``patience``
+            epochs without a better ``monitor``.
+        final_learning_rate: at the end of a cosine.
+        factor: what a drop multiplies by.
+        every_epochs: length of a step, and the time in which an inverse schedule halves the rate.
+        patience: epochs without a better one before a plateau's drop.
+        min_delta: by how much an epoch on a plateau has to be better.
+        minimum: no drop leads below this learning rate.
+        monitor: what a plateau is seen in.
+    """
+
+    kind: Literal["constant", "cosine", "exponential", "step", "inverse", "plateau"] = "constant"
+    final_learning_rate: NotNegative = 0.0
+    factor: Annotated[float, Within(0, 1, above=True)] = 0.1
+    every_epochs: Count = 1
+    patience: Count = 10
+    min_delta: NotNegative = 0.0
+    minimum: NotNegative = 0.0
+    monitor: Monitor = "validation_loss"
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What a teacher's opinion counts, where there is one (G. Hinton et al., 2015, arXiv:1503.02531).
+
+    Attributes:
+        temperature: divides the logits of teacher and student before they are compared.
+        share: of the teacher in the loss; the labels have the rest.
+    """
+
+    temperature: Positive = 4.0
+    share: Share = 0.5
+
+
+@dataclass(frozen=True)
+class Centres:
+    """DSAN's class centres: two terms of its loss and an optimizer of their own (SGD).
+
+    Attributes:
+        compactness: weight of the distance between features and centres (lambda 1 of Eq. 6).
+        separation: weight of the cosines between centres (lambda 2 of Eq. 6).
+        learning_rate, momentum, weight_decay: of the centres' SGD, at a constant rate.
+        detach_weight: let no gradient reach the attention by way of the distance, which it could shorten by
+            attending to nothing.
+    """
+
+    compactness: NotNegative = 0.01
+    separation: NotNegative = 0.01
+    learning_rate: Positive = 0.9
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-4
+    detach_weight: bool = False
+
+
+@dataclass(frozen=True)
 class Stage:
     """A run of epochs at one input size.
 
     Attributes:
         size: side of the network's input in pixels; the last stage's is the contract's.
-        epochs: passes over the training set.
+        epochs: at most so many.
         batch_size: faces a step.
-        learning_rate: at the stage's start (after the warm-up, in the first stage).
-        final_learning_rate: at the stage's end; half a cosine leads there.
-        augmentation_strength: factor on the recipe's augmentation.
+        learning_rate: at the stage's start (after the warm-up).
+        schedule: what becomes of the learning rate.
+        optimizer: how gradients become steps.
+        augmentation: how faces are varied.
+        augmentation_strength: factor on the augmentation.
+        repeats: passes over the faces an epoch; by the size of the set as ``[[faces, passes], ...]``, of
+            which the last row counts that does not ask for more faces than there are.
+        warmup_steps: steps of linear growth to the learning rate, while the optimizer is young.
+        gradient_clip: largest global norm of the gradients; 0 for any.
+        ema_decay: decay a step of the moving average of weights, which is what gets evaluated and saved; 0
+            for the weights themselves.
+        label_smoothing: share of the target spread over all classes.
+        class_weights: ``balanced`` weighs each face by faces / (classes * faces of its class).
+        sampling: ``balanced`` draws every class equally often, ``shuffled`` every face once.
+        soft_labels: learn from the votes of a set that has them, not from the class most voted for.
+        dropout: rate of all dropouts, or of each by name; None for the network's own.
+        trainable: ``all``; ``head``: what follows the trunk; or the head and this many of the trunk's last
+            layers, counted as Keras does.
+        frozen_norms: the trunk's batch normalisations learn nothing and use the statistics they have.
+        patience: epochs without a better ``monitor`` after which the stage ends; 0 for never.
+        monitor: what chooses the best epoch.
         session: only faces of this session; empty for all.
         max_yaw_degrees: only faces turned no further than this.
+        precision: ``auto`` computes in bfloat16 where the hardware does.
+        distillation: what a teacher counts, where there is one.
+        centres: DSAN's.
 
-    The last two pick easy faces to begin with. A set that does not know the attribute is used whole.
+    Session and yaw pick easy faces to begin with. A set that does not know the attribute is used whole.
     """
 
-    size: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    final_learning_rate: float
-    augmentation_strength: float = 1.0
+    size: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    schedule: Schedule = field(default_factory=Schedule)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation_strength: NotNegative = 1.0
+    repeats: Count | tuple[tuple[CountOrNone, Count], ...] = 1
+    warmup_steps: CountOrNone = 0
+    gradient_clip: NotNegative = 0.0
+    ema_decay: Annotated[float, Within(0, 0.999999)] = 0.0
+    label_smoothing: Share = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    soft_labels: bool = False
+    dropout: Share | Mapping[str, Share] | None = None
+    trainable: Literal["all", "head"] | Count = "all"
+    frozen_norms: bool = False
+    patience: CountOrNone = 0
+    monitor: Monitor = "validation_accuracy"
     session: str = ""
-    max_yaw_degrees: float = 90.0
+    max_yaw_degrees: NotNegative = 180.0
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    distillation: Distillation = field(default_factory=Distillation)
+    centres: Centres = field(default_factory=Centres)
+
+    def passes(self, faces: int) -> int:
+        """Passes over a set of ``faces`` faces in one epoch."""
+        if isinstance(self.repeats, int):
+            return self.repeats
+        return max(row for row in self.repeats if row[0] <= faces)[1]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.repeats, int) and not any(start == 0 for start, _ in self.repeats):
+            raise DataError(f"repeats = {self.repeats}", expected="a first row [0, passes]")
 
 
 @dataclass(frozen=True)
@@ -97,46 +242,16 @@ class Recipe:
     Attributes:
         name: the table's name.
         stages: what is done, in order.
-        augmentation: how faces are varied.
-        optimizer: ``"adamw"`` or ``"sgd"`` (with Nesterov momentum).
-        momentum: of SGD; AdamW keeps its usual moments.
-        weight_decay: on kernels and matrices; never on biases and normalisations.
-        label_smoothing: share of the target spread over all classes.
-        gradient_clip: largest global norm of the gradients.
-        ema_decay: decay a step of the moving average of weights, which is what gets evaluated and saved.
-        warmup_steps: steps of linear growth to the first learning rate.
-        patience: epochs without a better validation accuracy after which a stage ends.
-        precision: ``"auto"`` computes in bfloat16 where the hardware does, ``"float32"`` never.
+        pretrained: the data that the weights it starts from have seen; empty where it starts from scratch.
     """
 
     name: str
     stages: tuple[Stage, ...]
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    gradient_clip: float = 3.0
-    ema_decay: float = 0.998
-    warmup_steps: int = 0
-    patience: int = 10
-    precision: Literal["auto", "float32"] = "auto"
+    pretrained: Literal["", "imagenet", "ms-celeb-1m"] = ""
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise DataError(f"recipe {self.name!r} has no stages", expected=f"[[{self.name}.stages]]")
-        for stage in self.stages:
-            if min(stage.size, stage.epochs, stage.batch_size) < 1 or stage.learning_rate <= 0:
-                raise DataError(
-                    f"recipe {self.name!r}: {stage}",
-                    expected="positive size, epochs, batch_size and learning_rate",
-                )
-        for key, allowed in (("optimizer", ("adamw", "sgd")), ("precision", ("auto", "float32"))):
-            if getattr(self, key) not in allowed:
-                raise DataError(
-                    f"recipe {self.name!r}: {key} = {getattr(self, key)!r}",
-                    expected=f"one of {', '.join(allowed)}",
-                )
 
     @property
     def epochs(self) -> int:
@@ -156,8 +271,9 @@ class Recipe:
             share = min(left, max(1, round(left * stage.epochs / planned)))
             planned -= stage.epochs
             left -= share
-            stages.append(replace(stage, epochs=share))
-        return replace(self, stages=tuple(stage for stage in reversed(stages) if stage.epochs))
+            if share:
+                stages.insert(0, replace(stage, epochs=share))
+        return replace(self, stages=tuple(stages))
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as a JSON object."""
@@ -169,7 +285,7 @@ def load_recipe(source: str | Path, name: str = "synthfer") -> Recipe:
 
     Raises:
         UsageError: there is no such file or recipe.
-        DataError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
+        DataError: the file is no TOML, or a key is unknown, missing, of the wrong kind or out of bounds.
     """
     path = RECIPES / f"{source}.toml" if not str(source).endswith(".toml") else Path(source)
     try:
@@ -184,37 +300,31 @@ def load_recipe(source: str | Path, name: str = "synthfer") -> Recipe:
         raise DataError(f"{path} is not TOML: {error}", expected="a recipe file") from error
     if not isinstance(tables.get(name), dict):
         raise UsageError(f"{path.name} has no recipe {name!r}", expected=f"one of {', '.join(tables)}")
-    return _recipe(name, tables[name], path)
+    return _recipe(name, tables[name], f"{path.name}: [{name}]")
 
 
-def _recipe(name: str, table: Mapping[str, Any], path: Path) -> Recipe:
-    where = f"{path.name}: [{name}]"
-    values = {"name": name, **table}
-    values["augmentation"] = _read(Augmentation, table.get("augmentation", {}), f"{where} augmentation")
+def _recipe(name: str, table: Mapping[str, Any], where: str) -> Recipe:
+    shared = {key: value for key, value in table.items() if key not in ("stages", "pretrained")}
+    check_table(Stage, shared, where)
+    stages = table.get("stages", [])
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise DataError(f"{where}: stages = {stages!r}", expected=f"tables [[{name}.stages]]")
+    values = check_table(Recipe, {"name": name, "pretrained": table.get("pretrained", "")}, where)
     values["stages"] = tuple(
-        _read(Stage, stage, f"{where} stage {number}")
-        for number, stage in enumerate(table.get("stages", []), 1)
+        read_table(Stage, _merged(shared, stage), f"{where} stage {number}")
+        for number, stage in enumerate(stages, 1)
     )
-    return _read(Recipe, values, where)
+    return Recipe(**values)
 
 
-T = TypeVar("T")
-
-
-def _read(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    """``kind`` (a dataclass) from a table; whole numbers may stand for fractions, never the reverse."""
-    known = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(values, Mapping):
-        raise DataError(f"{where}: {values!r}", expected=f"a table with the keys {', '.join(known)}")
-    for key, value in values.items():
-        if key not in known:
-            raise DataError(f"{where}: unknown key {key!r}", expected=f"one of {', '.join(known)}")
-        kinds: tuple[type, ...] | None = {"int": (int,), "float": (int, float), "str": (str,)}.get(
-            str(known[key])
-        )
-        if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
-            raise DataError(f"{where}: {key} = {value!r}", expected=f"{known[key]}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise DataError(f"{where}: {error}", expected=f"the keys {', '.join(known)}") from error
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` over ``shared``, table by table."""
+    return {
+        **shared,
+        **{
+            key: _merged(shared[key], value)
+            if isinstance(value, Mapping) and isinstance(shared.get(key), Mapping)
+            else value
+            for key, value in own.items()
+        },
+    }

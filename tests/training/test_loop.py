@@ -15,16 +15,20 @@ from edgefer.models import get
 from edgefer.training.checkpoint import load_checkpoint
 from edgefer.training.loop import train
 from edgefer.training.predict import predict
-from edgefer.training.recipe import Augmentation, Recipe, Stage
+from edgefer.training.recipe import Augmentation, Optimizer, Recipe, Schedule, Stage
 from edgefer_runtime.errors import DataError, UsageError
 
 PATTLITE = get("pattlite")
+
+
+def stage(size: int, epochs: int, first: float, last: float, **kwargs) -> Stage:
+    common = {"optimizer": Optimizer("adamw"), "gradient_clip": 3.0, "ema_decay": 0.998}
+    return Stage(size, epochs, 8, first, Schedule("cosine", last), **(common | kwargs))
+
+
+VARIED = {"augmentation": Augmentation(flip=0.5, rotation_degrees=5, noise=3), "label_smoothing": 0.1}
 SHORT = Recipe(
-    "short",
-    (Stage(96, 2, 8, 1e-3, 5e-4), Stage(104, 1, 8, 5e-4, 0.0)),
-    Augmentation(flip=0.5, rotation_degrees=5, noise=3),
-    warmup_steps=3,
-    label_smoothing=0.1,
+    "short", (stage(96, 2, 1e-3, 5e-4, warmup_steps=3, **VARIED), stage(104, 1, 5e-4, 0.0, **VARIED))
 )
 
 
@@ -42,7 +46,7 @@ def rows(out):
 
 
 def test_it_learns(tmp_path):
-    recipe = Recipe("learn", (Stage(96, 20, 8, 2e-3, 1e-4),), ema_decay=0.9, patience=99)
+    recipe = Recipe("learn", (stage(96, 20, 2e-3, 1e-4, ema_decay=0.9),))
     best = load_checkpoint(train(PATTLITE, recipe, toy(48), toy(12, seed=1), tmp_path, accelerator="cpu"))
     held_out = toy(30, seed=2)
     found = predict(best.network(), best.contract, held_out.images).argmax(1)
@@ -142,7 +146,7 @@ def test_only_the_same_training_is_resumed(uninterrupted, tmp_path):
     with pytest.raises(UsageError, match="seed differ"):
         train(PATTLITE, SHORT, *sets, out, accelerator="cpu", seed=6, resume=True)
     with pytest.raises(UsageError, match="train, recipe differ"):
-        other = replace(SHORT, patience=1)
+        other = replace(SHORT, stages=SHORT.stages[:1])
         train(PATTLITE, other, toy(21), sets[1], out, accelerator="cpu", seed=5, resume=True)
 
 
@@ -159,15 +163,15 @@ def test_a_damaged_state_is_refused(uninterrupted, tmp_path, damage):
 
 def test_a_stage_that_gets_no_better_ends(tmp_path):
     """Validation labels that contradict the training's: the better it learns, the worse it does."""
-    recipe = Recipe("stuck", (Stage(96, 12, 8, 2e-3, 1e-3),), ema_decay=0.5, patience=2)
+    recipe = Recipe("stuck", (stage(96, 12, 2e-3, 1e-3, ema_decay=0.5, patience=2),))
     train(PATTLITE, recipe, toy(48), toy(6, seed=1, shift=1), tmp_path, accelerator="cpu")
     best = json.loads((tmp_path / "best.json").read_text())["provenance"]["epochs"]
-    assert len(rows(tmp_path)) == best + recipe.patience < 12
+    assert len(rows(tmp_path)) == best + 2 < 12
 
 
 def test_given_weights_are_the_start(uninterrupted, tmp_path):
     start = load_checkpoint(uninterrupted[0])
-    frozen = Recipe("frozen", (Stage(96, 1, 8, 1e-9, 1e-9),))
+    frozen = Recipe("frozen", (stage(96, 1, 1e-9, 1e-9),))
     path = train(PATTLITE, frozen, toy(8), toy(3), tmp_path, accelerator="cpu", initial=start)
     weights = load_checkpoint(path).weights
     for name in ("trunk.0.0.weight", "classify.weight"):

@@ -1,18 +1,20 @@
 """Learning rate, weight decay and the moving average."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from edgefer.training.optimize import follow, learning_rate, make_optimizer
-from edgefer.training.recipe import Recipe, Stage
+from edgefer.training.optimize import follow, make_optimizers, set_learning_rates
+from edgefer.training.recipe import Optimizer, Schedule, Stage
 
-STAGE = Stage(96, 10, 8, 0.8, 0.2)
+STAGE = Stage(96, 10, 8, 0.8, Schedule("cosine", 0.2), warmup_steps=9)
 
 
 def rate(part: float, done_steps: int = 1000) -> float:
-    return learning_rate(STAGE, part, done_steps=done_steps, warmup_steps=9)
+    return set_learning_rates([], STAGE, epoch=0, part=part, history=[], done_steps=done_steps)
 
 
 def test_the_rate_goes_from_the_first_to_the_last_by_half_a_cosine():
@@ -25,11 +27,11 @@ def test_the_rate_never_rises_within_a_stage(a, b):
     assert rate(min(a, b)) >= rate(max(a, b))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_decay_spares_biases_and_normalisations(optimizer):
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     before = {name: value.clone() for name, value in network.named_parameters()}
-    decaying = make_optimizer(Recipe("r", (STAGE,), optimizer=optimizer, weight_decay=0.5), network)
+    (decaying,) = make_optimizers(replace(STAGE, optimizer=Optimizer(optimizer, weight_decay=0.5)), network)
     for group in decaying.param_groups:
         group["lr"] = 0.1
     sum(parameter.sum() * 0 for parameter in network.parameters()).backward()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer.models import MODELS
-from edgefer.training.recipe import RECIPES, Augmentation, Recipe, Stage, load_recipe
+from edgefer.training.recipe import RECIPES, Augmentation, Recipe, Schedule, Stage, load_recipe
 from edgefer_runtime.errors import DataError, UsageError
 
 WHOLE = """
@@ -18,7 +18,8 @@ size = 96
 epochs = 2
 batch_size = 8
 learning_rate = 1e-3
-final_learning_rate = 0
+augmentation.blur = 0.25
+schedule.kind = "cosine"
 """
 
 
@@ -36,22 +37,27 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(WHOLE)
     recipe = load_recipe(path)
-    assert recipe.stages == (Stage(96, 2, 8, 1e-3, 0.0),)
-    assert (recipe.augmentation.flip, recipe.augmentation.blur, recipe.warmup_steps) == (0.5, 0.0, 5)
+    varied = Augmentation(flip=0.5, blur=0.25)
+    assert recipe.stages == (Stage(96, 2, 8, 1e-3, Schedule("cosine"), augmentation=varied, warmup_steps=5),)
 
 
 @pytest.mark.parametrize(
     ("written", "instead", "message"),
     [
-        ("warmup_steps", "warm_up", "unknown key 'warm_up'"),
-        ("flip", "flop", "augmentation: unknown key 'flop'"),
+        ("warmup_steps", "warm_up_step", r"unknown key 'warm_up_step'\nexpected: one of warmup_steps"),
+        ("flip", "flop", r"augmentation: unknown key 'flop'\nexpected: one of flip"),
         ("size = 96", "size = 96.5", "stage 1: size = 96.5"),
         ("size = 96", "size = true", "stage 1: size = True"),
-        ("size = 96", "", "stage 1.*'size'"),
-        ("size = 96", "size = 0", "positive size"),
+        ("size = 96", "", "stage 1: no size"),
+        ("size = 96", "size = 0", "size = 0\nexpected: a whole number from 1"),
+        ("flip = 0.5", "flip = 1.5", "flip = 1.5\nexpected: a number from 0 to 1"),
+        ("1e-3", "0", "learning_rate = 0\nexpected: a number above 0"),
         ("warmup_steps = 5", "warmup_steps = '5'", "warmup_steps = '5'"),
-        ("warmup_steps = 5", "optimizer = 'lion'", "one of adamw, sgd"),
-        ("[[synthfer.stages]]", "[synthfer.stages]", "a table with the keys size"),
+        ("warmup_steps = 5", "optimizer.kind = 'lion'", "one of adam, adamw, sgd"),
+        ("warmup_steps = 5", "optimizer.betas = [0.9]", r"a number from 0 to 1, a number from 0 to 1"),
+        ("warmup_steps = 5", "pretrained = 'web'", "pretrained = 'web'"),
+        ("warmup_steps = 5", "repeats = [[10, 2]]", "a first row"),
+        ("[[synthfer.stages]]", "[synthfer.stages]", r"tables \[\[synthfer.stages"),
         ("epochs = 2", "epochs = ", "not TOML"),
     ],
 )

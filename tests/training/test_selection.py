@@ -8,7 +8,7 @@ from edgefer.training.recipe import Stage
 from edgefer.training.selection import choose_faces, describe
 from edgefer_runtime.errors import DataError
 
-STAGE = {"size": 96, "epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "final_learning_rate": 0.0}
+STAGE = {"size": 96, "epochs": 1, "batch_size": 8, "learning_rate": 1e-3}
 FACES = FaceSet(
     "four",
     np.zeros((4, 8, 8, 3), np.uint8),
