@@ -183,7 +183,7 @@ def _coarse(vectors: Floats) -> Floats:
     """The projection onto block-constant thumbnails, in an orthonormal basis: N x 576 -> N x 64."""
     block = SIDE // COARSE
     sums: Floats = vectors.reshape(-1, COARSE, block, COARSE, block).sum((2, 4))
-    return sums.reshape(len(vectors), -1) / block
+    return sums.reshape(len(vectors), -1) / np.float32(block)
 
 
 def _same_pixels(first: FaceSet, second: FaceSet, i: int, j: int, mirrored: bool) -> bool:
