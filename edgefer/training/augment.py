@@ -10,6 +10,7 @@ Plain tensor operations: the same set built from kornia takes 1.6 to 2 times as 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,46 +22,69 @@ from edgefer_runtime.contract import InputContract
 from edgefer_runtime.preprocess import BT601
 
 
-def augment(images: Tensor, contract: InputContract, how: Augmentation, generator: Generator) -> Tensor:
-    """Varied network input.
+class Varied(NamedTuple):
+    """Faces in one variation, which networks of different input contracts can be shown.
+
+    Attributes:
+        pixels: float32, N x 3 x H x W in 0..255, RGB, at the crop's own size.
+        affine: where in the crop each output position comes from, N x 2 x 3, in -1..1 on both axes.
+    """
+
+    pixels: Tensor
+    affine: Tensor
+
+    def seen_by(self, contract: InputContract) -> Tensor:
+        """Network input, float32, N x C x contract.height x contract.width."""
+        size = [len(self.pixels), 3, contract.height, contract.width]
+        grid = F.affine_grid(self.affine, size, align_corners=False)
+        # Normalising is linear, so it may come before sampling, where there are fewer pixels.
+        pixels = normalize(self.pixels, contract)
+        return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def vary(
+    images: Tensor, how: Augmentation, generator: Generator, *, whole: int | None = None, start: int = 0
+) -> Varied:
+    """Faces varied at random.
 
     Args:
         images: uint8, N x H x W x 3, RGB.
-        contract: what the network takes.
         how: ranges and probabilities.
         generator: source of all randomness, on the images' device.
-
-    Returns:
-        float32, N x C x contract.height x contract.width.
+        whole, start: the size of the batch of which these images are those from ``start`` on. Randomness
+            is drawn for the whole of it, so that a face is varied alike however a batch is shared out.
     """
-    draw = _Draw(len(images), images.device, generator)
+    rows = slice(start, start + len(images))
+    draw = _Draw(whole or len(images), rows, images.device, generator)
     pixels = images.permute(0, 3, 1, 2).contiguous().float()
     pixels = _erase(_degrade(_recolor(pixels, how, draw), how, draw), how, draw)
-    grid = F.affine_grid(
-        _affine(how, draw, images.shape[1] / images.shape[2]),
-        [len(images), 3, contract.height, contract.width],
-        align_corners=False,
-    )
-    # Normalising is linear, so it may come before sampling, where there are fewer pixels.
-    pixels = normalize(pixels, contract)
-    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return Varied(pixels, _affine(how, draw, images.shape[1] / images.shape[2]))
+
+
+def augment(images: Tensor, contract: InputContract, how: Augmentation, generator: Generator) -> Tensor:
+    """Varied network input: :func:`vary` as seen by ``contract``."""
+    return vary(images, how, generator).seen_by(contract)
 
 
 class _Draw:
-    """One random number an image, N x 1 x 1 x 1."""
+    """Random numbers for the faces in ``rows`` of a batch of ``count``; one a face is N x 1 x 1 x 1."""
 
-    def __init__(self, count: int, device: torch.device, generator: Generator) -> None:
-        self.count, self.device, self.generator = count, device, generator
+    def __init__(self, count: int, rows: slice, device: torch.device, generator: Generator) -> None:
+        self.count, self.rows, self.device, self.generator = count, rows, device, generator
 
     def uniform(self, low: float, high: float, channels: int = 1) -> Tensor:
         drawn = torch.rand(self.count, channels, 1, 1, device=self.device, generator=self.generator)
-        return low + (high - low) * drawn
+        return low + (high - low) * drawn[self.rows]
 
     def around(self, center: float, radius: float, channels: int = 1) -> Tensor:
         return self.uniform(center - radius, center + radius, channels)
 
     def chance(self, probability: float) -> Tensor:
         return self.uniform(0.0, 1.0) < probability
+
+    def normal(self, like: Tensor) -> Tensor:
+        shape = (self.count, *like.shape[1:])
+        return torch.randn(shape, device=self.device, generator=self.generator)[self.rows]
 
 
 def _recolor(pixels: Tensor, how: Augmentation, draw: _Draw) -> Tensor:
@@ -80,8 +104,7 @@ def _degrade(pixels: Tensor, how: Augmentation, draw: _Draw) -> Tensor:
         padded = F.pad(pixels[blurred], (1, 1, 1, 1), mode="replicate")
         pixels = pixels.index_copy(0, blurred, F.conv2d(padded, kernel, groups=3))
     if how.noise:
-        noise = torch.randn(pixels.shape, device=draw.device, generator=draw.generator)
-        pixels = torch.addcmul(pixels, noise, draw.uniform(0, how.noise))
+        pixels = torch.addcmul(pixels, draw.normal(pixels), draw.uniform(0, how.noise))
     return pixels.clamp(0, 255)
 
 
