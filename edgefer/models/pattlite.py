@@ -5,10 +5,15 @@ Challenging Facial Expression Recognition", 2023 (arXiv:2306.09626).
 
 The authors' code feeds the attention a batch x 32 matrix, so that every face is replaced by a mixture of
 the faces that happen to share its batch. That cannot be deployed, and its accuracies cannot be compared
-with anything. Here attention runs between the patch tokens of one face:
+with anything. The variants name what attention runs between instead:
 
-    head   FC1 and its normalisation on each patch token, attention over the tokens, their mean, FC2
-    none   the mean of the patches, FC1, FC2: what the authors' graph computes at batch 1
+    head      FC1 and its normalisation on each patch token, attention between the tokens, their mean, FC2
+    none      nothing: the mean of the patches, FC1, FC2, as the authors' graph computes at batch 1
+    patch     the patch tokens before their mean and FC1
+    feat      the 32 elements of FC1's feature, tokens of one number each: next to no capacity
+    head-qkv  as head, with learnt queries, keys and values in place of the scale
+    batch     the faces of a batch, as in the authors' code. For research only: on batches sorted by class,
+              as the authors' evaluation has them, each face is told what its neighbours are
 
 Two things differ from the authors' Keras graph without changing any count or shape: stride-2 layers pad
 both sides by one instead of right and bottom by one (no Keras weights are imported, and symmetric pads
@@ -16,6 +21,8 @@ are what engines know best), and FC1 is written as a 1x1 convolution, so that it
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +58,68 @@ class TokenAttention(nn.Module):
         return self.weights(tokens) @ tokens
 
 
+class ElementAttention(TokenAttention):
+    """The same among the D elements of a face's only token, each taken for a token of one number.
+
+    Shapes: N x 1 x D -> N x 1 x D.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dimension=1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens N x 1 x D, their elements mixed."""
+        return super().forward(tokens.transpose(1, 2)).transpose(1, 2)
+
+
+class BatchAttention(TokenAttention):
+    """The same among the faces of a batch, unscaled as in Keras: what the authors' code computes.
+
+    A face's answer depends on the other faces, which is why this is for research only.
+
+    Shapes: N x 1 x D -> N x 1 x D.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dimension=1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens N x 1 x D, each a mixture of all N."""
+        return super().forward(tokens.transpose(0, 1)).transpose(0, 1)
+
+
+class ProjectedAttention(nn.Module):
+    """Self-attention among the tokens of one face with learnt projections, softmax(Q K^T / sqrt(D)) V.
+
+    Shapes: N x L x D -> N x L x D.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(dimension, dimension) for _ in range(3))
+        self.temperature = dimension**0.5
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens N x L x D, each replaced by a mixture of all values."""
+        scores = self.query(tokens) @ self.key(tokens).transpose(1, 2)
+        mixed: Tensor = torch.softmax(scores / self.temperature, dim=-1) @ self.value(tokens)
+        return mixed
+
+
+PATCH_CHANNELS, FEATURES = 256, 32
+"""Size of a patch token and of FC1's feature."""
+
+ATTENTIONS: Mapping[str, Callable[[], nn.Module]] = {
+    "head": lambda: TokenAttention(FEATURES),
+    "none": nn.Identity,
+    "patch": lambda: TokenAttention(PATCH_CHANNELS),
+    "feat": ElementAttention,
+    "head-qkv": lambda: ProjectedAttention(FEATURES),
+    "batch": BatchAttention,
+}
+"""What each variant attends with."""
+
+
 class PAttLite(nn.Module):
     """PAtt-Lite for ``classes`` expressions.
 
@@ -60,37 +129,47 @@ class PAttLite(nn.Module):
 
     Args:
         classes: number of expressions K.
-        attention: attend among the patch tokens (``head``) or average them first (``none``).
-        dropout: rate before FC1 (section 4.1 of the paper, first stage).
+        variant: what attention runs between (see the module).
+        dropout: rate before FC1, as in the first stage of the authors' code; the two other dropouts, of whole
+            channels before the mean and of tokens after attention, wait for its second stage.
     """
 
-    def __init__(self, classes: int, *, attention: bool, dropout: float = 0.1) -> None:
+    def __init__(self, classes: int, *, variant: str = "head", dropout: float = 0.1) -> None:
         super().__init__()
+        self.variant = variant
         self.trunk = mobilenet_trunk()
         self.patch = nn.Sequential(
-            DepthwiseSeparable(512, 256, kernel=4, stride=4, padding=1),
-            DepthwiseSeparable(256, 256, kernel=2, stride=2, padding=0),
-            nn.Conv2d(256, 256, 1),
+            DepthwiseSeparable(512, PATCH_CHANNELS, kernel=4, stride=4, padding=1),
+            DepthwiseSeparable(PATCH_CHANNELS, PATCH_CHANNELS, kernel=2, stride=2, padding=0),
+            nn.Conv2d(PATCH_CHANNELS, PATCH_CHANNELS, 1),
             nn.ReLU(inplace=True),
         )
-        self.dropout = nn.Dropout(dropout)
-        self.embed = nn.Conv2d(256, 32, 1)
-        self.norm = nn.BatchNorm2d(32, eps=KERAS_EPS)
-        self.attention = TokenAttention(32) if attention else None
-        self.classify = nn.Linear(32, classes)
+        self.drop_channels = nn.Dropout2d(0.0)
+        self.drop_features = nn.Dropout(dropout)
+        self.drop_tokens = nn.Dropout(0.0)
+        self.embed = nn.Conv2d(PATCH_CHANNELS, FEATURES, 1)
+        self.norm = nn.BatchNorm2d(FEATURES, eps=KERAS_EPS)
+        self.attention = ATTENTIONS[variant]()
+        self.classify = nn.Linear(FEATURES, classes)
         self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits N x K of normalised images N x 3 x H x W."""
-        patches = self.patch(self.trunk(images))
-        if self.attention is None:
+        patches = self.drop_channels(self.patch(self.trunk(images)))
+        if self.variant == "patch":
+            patches = self.attention(as_tokens(patches)).mean(1)[:, :, None, None]
+        elif self.variant not in ("head", "head-qkv"):
             patches = patches.mean((2, 3), keepdim=True)
-        embedded = self.norm(torch.relu(self.embed(self.dropout(patches))))
-        tokens = embedded.flatten(2).transpose(1, 2)
-        if self.attention is not None:
+        tokens = as_tokens(self.norm(torch.relu(self.embed(self.drop_features(patches)))))
+        if self.variant != "patch":
             tokens = self.attention(tokens)
-        logits: Tensor = self.classify(tokens.mean(1))
+        logits: Tensor = self.classify(self.drop_tokens(tokens).mean(1))
         return logits
+
+
+def as_tokens(maps: Tensor) -> Tensor:
+    """The points of N x D x H x W as tokens N x HW x D."""
+    return maps.flatten(2).transpose(1, 2)
 
 
 def mobilenet_trunk() -> nn.Sequential:
@@ -124,5 +203,5 @@ def initialise(module: nn.Module) -> None:
 
 
 def build(variant: str, classes: int) -> nn.Module:
-    """The network of ``variant`` (``head`` or ``none``) for ``classes`` expressions."""
-    return PAttLite(classes, attention=variant == "head")
+    """The network of ``variant`` for ``classes`` expressions."""
+    return PAttLite(classes, variant=variant)

@@ -48,6 +48,7 @@ class ModelSpec:
         module: where ``build(variant, classes)`` lives; imported when first needed.
         published: the accuracies that the paper reports.
         output: what the network returns.
+        research_variants: those of the variants that are never exported; the model's module says why.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelSpec:
     module: str
     published: tuple[PublishedRow, ...]
     output: Literal["logits", "probabilities"] = "logits"
+    research_variants: tuple[str, ...] = ()
 
     def resolve_variant(self, variant: str | None) -> str:
         """``variant``, or the default one for None.
@@ -75,6 +77,19 @@ class ModelSpec:
                 action=f"leave the variant out for {self.default_variant!r}",
             )
         return variant or self.default_variant
+
+    def require_deployable(self, variant: str | None) -> None:
+        """Refuse what must not reach a robot.
+
+        Raises:
+            UsageError: the variant is for research only, or there is none of that name.
+        """
+        if (resolved := self.resolve_variant(variant)) in self.research_variants:
+            raise UsageError(
+                f"{self.name} of variant {resolved!r} is for research only",
+                expected=f"one of {', '.join(each for each in self.variants if each != resolved)}",
+                action=f"leave the variant out for {self.default_variant!r}",
+            )
 
     def build(self, variant: str | None, classes: int) -> nn.Module:
         """A network with fresh weights, float32 N x C x H x W -> N x ``classes``.

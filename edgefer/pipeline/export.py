@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgefer.data.faceset import FaceSet
+from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces, notice
@@ -59,7 +60,10 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     """
     require("export", "exporting")
     targets = _targets(settings.targets)
+    if settings.model in MODELS:
+        get(settings.model).require_deployable(settings.variant)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
+    get(checkpoint.model).require_deployable(checkpoint.variant)
     calibration = _calibration(settings, on_progress) if "int8" in settings.precisions else None
     faces = load_faces(settings.data, on_progress)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:

@@ -23,7 +23,7 @@ def test_cuda_that_is_not_there_is_a_device_error():
 
 def test_strided_depthwise_layers_compute_in_float32():
     torch.manual_seed(0)
-    network = PAttLite(7, attention=True)
+    network = PAttLite(7)
     expected = [name for name, layer in network.named_modules() if is_strided_depthwise(layer)]
     keep_strided_depthwise_in_float32(network)
     dtypes: dict[str, torch.dtype] = {}

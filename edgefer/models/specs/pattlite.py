@@ -10,12 +10,13 @@ PATTLITE = ModelSpec(
     title="PAtt-Lite",
     paper="Ngwe, Lim, Lee, Ong: PAtt-Lite: Lightweight Patch and Attention MobileNet for Challenging "
     "Facial Expression Recognition, 2023",
-    variants=("head", "none"),
+    variants=("head", "none", "patch", "feat", "head-qkv", "batch"),
     default_variant="head",
     contract=InputContract(224, 224, "RGB", (127.5,) * 3, (127.5,) * 3),
     published_parameters=1_102_664,
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.pattlite",
+    research_variants=("batch",),
     published=(
         PublishedRow(
             "MobileNetV1 only",
