@@ -46,6 +46,12 @@ class Branches(NamedTuple):
     embedding: Tensor
     attention: Tensor
 
+    def probabilities(self) -> Tensor:
+        """The decision, N x K: the branches' probabilities, weighed (section 3.4)."""
+        of_global = torch.softmax(self.global_logits, dim=-1)
+        of_local = torch.softmax(self.local_logits, dim=-1)
+        return ALPHA * of_global + (1 - ALPHA) * of_local
+
 
 class SparseAttention(nn.Sequential):
     """Weights of feature elements, exact zeros among them: two layers and one ReLU (Eq. 2, Fig. 3a).
@@ -131,11 +137,8 @@ class DSAN(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Probabilities N x K of normalised images N x 3 x H x W: the branches, weighed (section 3.4)."""
-        both = self.branches(images)
-        of_global = torch.softmax(both.global_logits, dim=-1)
-        of_local = torch.softmax(both.local_logits, dim=-1)
-        return ALPHA * of_global + (1 - ALPHA) * of_local
+        """Probabilities N x K of normalised images N x 3 x H x W."""
+        return self.branches(images).probabilities()
 
 
 def build(variant: str, classes: int) -> nn.Module:

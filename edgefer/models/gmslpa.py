@@ -46,6 +46,10 @@ class Branches(NamedTuple):
     global_logits: Tensor
     local_logits: Tensor
 
+    def logits(self) -> Tensor:
+        """The decision, N x K: the branches' logits, weighed as the loss weighs the branches."""
+        return ALPHA * self.local_logits + (1 - ALPHA) * self.global_logits
+
 
 class SymmetricMultiScale(nn.Module):
     """Subsets of channels, each convolved together with what came before it, in both directions.
@@ -221,9 +225,8 @@ class GMSLPA(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits N x K of normalised images N x 3 x H x W, weighed as the loss weighs the branches."""
-        both = self.branches(images)
-        return ALPHA * both.local_logits + (1 - ALPHA) * both.global_logits
+        """Logits N x K of normalised images N x 3 x H x W."""
+        return self.branches(images).logits()
 
 
 VARIANTS = {

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgefer.data.faceset import FaceSet
@@ -26,7 +25,9 @@ from edgefer.training.device import (
     has_bfloat16,
     keep_strided_depthwise_in_float32,
 )
+from edgefer.training.freezing import train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
+from edgefer.training.objectives import make_objective
 from edgefer.training.optimize import follow, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
 from edgefer.training.progress import Pace, Progress
@@ -131,7 +132,8 @@ class _Run:
         self.bfloat16 = recipe.stages[0].precision != "float32" and has_bfloat16(device)
         if self.bfloat16 and device.type == "cpu":
             keep_strided_depthwise_in_float32(self.network)
-        self.optimizer = make_optimizers(recipe.stages[0], self.network)[0]
+        self.objective = make_objective(spec, self.network, train.classes).to(device)
+        self.optimizer = make_optimizers(recipe.stages[0], self.objective)[0]
         self.position, self.pace = Position(), Pace()
         self.provenance = {
             "train": describe(train),
@@ -162,7 +164,8 @@ class _Run:
 
     def train_epoch(self, stage: Stage) -> None:
         position = self.position
-        self.network.train()
+        train_mode(self.network, stage)
+        self.objective.begin(stage)
         contract = self.contract(stage)
         augmentation = stage.augmentation.scaled(stage.augmentation_strength)
         randomness = np.random.default_rng((self.seed, position.stage, position.epoch))
@@ -196,8 +199,7 @@ class _Run:
         inputs = augment(images, contract, augmentation, generator)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
-            logits = self.network(inputs).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=stage.label_smoothing)
+            loss, scores = self.objective(inputs, labels)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         if stage.gradient_clip:
@@ -205,7 +207,7 @@ class _Run:
         self.optimizer.step()
         follow(self.average, self.network, decay=stage.ema_decay, done_steps=position.done_steps)
         position.loss_sum += loss.item() * len(labels)
-        position.correct += int((logits.argmax(1) == labels).sum())
+        position.correct += int((scores.argmax(1) == labels).sum())
         position.seen += len(labels)
 
     def validate(self, stage: Stage) -> None:

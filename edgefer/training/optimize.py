@@ -9,18 +9,32 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgefer.training.objectives.base import Objective
 from edgefer.training.recipe import Optimizer, Schedule, Stage
 
 History = Sequence[Mapping[str, float]]
 """One row of metrics a finished epoch of the stage, named as in the training's log."""
 
 
-def make_optimizers(stage: Stage, network: nn.Module) -> list[torch.optim.Optimizer]:
-    """The stage's optimizer for all that learns; weight decay acts on kernels and matrices only."""
-    return [_optimizer(stage.optimizer, [each for each in network.parameters() if each.requires_grad])]
+def make_optimizers(stage: Stage, objective: Objective) -> list[torch.optim.Optimizer]:
+    """Optimizers of all that learns: the network's own first, then the class centres' where there are any.
+
+    Weight decay acts on kernels and matrices only.
+    """
+    network = [each for each in objective.network.parameters() if each.requires_grad]
+    optimizers = [_optimizer(stage.optimizer, network)]
+    known = set(objective.network.parameters())
+    if centres := [each for each in objective.parameters() if each not in known]:
+        how = stage.centres
+        optimizers.append(
+            torch.optim.SGD(
+                centres, lr=how.learning_rate, momentum=how.momentum, weight_decay=how.weight_decay
+            )
+        )
+    return optimizers
 
 
-def _optimizer(how: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimizer(how: Optimizer, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     groups: list[dict[str, Any]] = [
         {"params": [each for each in parameters if each.ndim > 1], "weight_decay": how.weight_decay},
         {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
@@ -45,7 +59,7 @@ def carries_over(before: Stage, stage: Stage) -> bool:
 
 
 def set_learning_rates(
-    optimizers: Iterable[torch.optim.Optimizer],
+    optimizers: Sequence[torch.optim.Optimizer],
     stage: Stage,
     *,
     epoch: int,
@@ -53,7 +67,7 @@ def set_learning_rates(
     history: History,
     done_steps: int,
 ) -> float:
-    """Set the learning rates for the next step and return the network's.
+    """Set the network's learning rate for the next step and return it; the centres keep theirs.
 
     Args:
         optimizers: of :func:`make_optimizers`.
@@ -65,9 +79,8 @@ def set_learning_rates(
     """
     rate = learning_rate(stage, epoch=epoch, part=part, history=history)
     rate *= min(1.0, (done_steps + 1) / (stage.warmup_steps + 1))
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    for group in optimizers[0].param_groups:
+        group["lr"] = rate
     return rate
 
 

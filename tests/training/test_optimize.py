@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from edgefer.training.objectives.base import CrossEntropy
 from edgefer.training.optimize import follow, make_optimizers, set_learning_rates
 from edgefer.training.recipe import Optimizer, Schedule, Stage
 
@@ -31,7 +32,9 @@ def test_the_rate_never_rises_within_a_stage(a, b):
 def test_decay_spares_biases_and_normalisations(optimizer):
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     before = {name: value.clone() for name, value in network.named_parameters()}
-    (decaying,) = make_optimizers(replace(STAGE, optimizer=Optimizer(optimizer, weight_decay=0.5)), network)
+    (decaying,) = make_optimizers(
+        replace(STAGE, optimizer=Optimizer(optimizer, weight_decay=0.5)), CrossEntropy(network)
+    )
     for group in decaying.param_groups:
         group["lr"] = 0.1
     sum(parameter.sum() * 0 for parameter in network.parameters()).backward()
