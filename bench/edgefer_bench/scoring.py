@@ -14,6 +14,7 @@ from edgefer_bench.groups import Floats
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.images import Images
 
 CHUNK = 128  # faces between two progress reports
 
@@ -29,7 +30,7 @@ class Faces(Protocol):
         """The set and split."""
 
     @property
-    def images(self) -> NDArray[np.uint8]:
+    def images(self) -> Images:
         """N x H x W x 3, RGB."""
 
     @property

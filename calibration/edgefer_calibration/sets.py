@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.images import Images
 
 LISTED = 8
 """Images named in a message before it says how many more there are."""
@@ -34,7 +35,7 @@ class CalibrationSet:
     @classmethod
     def draw(
         cls,
-        images: NDArray[np.uint8],
+        images: Images,
         labels: NDArray[np.int64],
         *,
         count: int = 300,

@@ -6,6 +6,7 @@
 Importing this package costs nothing; a set is rendered or read when it is loaded.
 """
 
-from edgefer.data.registry import DATASETS, Dataset, load
+from edgefer.data.catalogue import DATASETS, Dataset
+from edgefer.data.registry import load
 
 __all__ = ["DATASETS", "Dataset", "load"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from edgefer.data.catalogue import DATASETS, Dataset
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from edgefer.data.faceset import FaceSet
+    from edgefer.data.listing import Listing
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -19,74 +20,98 @@ NAME = re.compile(r"(?P<set>[a-z0-9_-]+):(?P<part>.+)")
 SPLIT = re.compile(r"(?P<split>[a-z-]+)(\[:(?P<limit>\d+)\])?")
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What is known of a face set without loading it.
+class Place(NamedTuple):
+    """A set in a folder that the user has: which set, where, and which split; empty for all."""
 
-    Attributes:
-        name: the word before the colon.
-        description: one sentence.
-        splits: images in each named split; empty where the set has none of its own.
-        licence: an SPDX name, or who decides.
-        notice: provenance, and what the set is not good for.
-    """
-
-    name: str
-    description: str
-    licence: str
-    notice: str
-    splits: Mapping[str, int] = field(default_factory=dict)
+    dataset: Dataset
+    path: Path
+    split: str
 
 
-DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset(
-            name="synthfer",
-            description="rendered heads: 7 expressions, 5 yaws, studio and wild, 40 % of the wild covered",
-            licence="CC0-1.0",
-            notice="Rendered from MakeHuman/MPFB2 heads and Face Units by Mika Suominen, all CC0 1.0. "
-            "Stylised faces: good for proving a pipeline, no evidence of accuracy on people.",
-            splits={"train": 3920, "train-large": 21000, "val": 980, "test": 980, "eval": 3500},
-        ),
-        Dataset(
-            name="folder",
-            description="your own pictures: folder:PATH with one sub-folder a class",
-            licence="yours",
-            notice="Nothing leaves this machine.",
-        ),
-    )
-}
-
-
-def load(name: str, *, progress: Progress | None = None) -> FaceSet:
+def load(name: str, *, progress: Progress | None = None, memory_limit_bytes: int | None = None) -> FaceSet:
     """The face set called ``name``.
 
     Args:
         name: ``synthfer:SPLIT``, ``synthfer:SPLIT[:N]`` for the first N of the split's fixed, balanced
-            order, or ``folder:PATH`` (or a plain path) for a folder with one sub-folder a class.
+            order, ``NAME:PATH`` or ``NAME:PATH@SPLIT`` for a set in a folder, or a plain path, whose set is
+            recognised by its layout.
         progress: called with (done, total) faces while they are rendered or read.
+        memory_limit_bytes: images of a set in a folder that take more than this (2 GiB by default) are
+            decoded into a file in the cache and stay there.
 
     Raises:
         UsageError: no such set or split.
         DataError: the folder or cache is not what it should be, or the disk is full.
     """
+    place = find(name)
+    if place is None:
+        return _synthfer(name, name.partition(":")[2], progress)
+    listing = list_faces(place)
+    listing.require_sound()
+
+    import numpy as np
+
+    from edgefer.data.decode import MEMORY_LIMIT_BYTES, decode
+    from edgefer.data.faceset import FaceSet
+
+    listing = listing.of_split(place.split)
+    listing.require_sound()
+    votes = [face.votes for face in listing.faces]
+    return FaceSet(
+        name=f"{place.dataset.name}:{place.path}" + (f"@{place.split}" if place.split else ""),
+        images=decode(
+            [face.picture for face in listing.faces],
+            place.dataset.name,
+            progress=progress,
+            memory_limit_bytes=MEMORY_LIMIT_BYTES if memory_limit_bytes is None else memory_limit_bytes,
+        ),
+        labels=listing.labels(),
+        classes=listing.classes,
+        attributes=listing.attributes(),
+        votes=None if None in votes else np.array(votes, np.float32),
+    )
+
+
+def find(name: str) -> Place | None:
+    """Which set in a folder ``name`` means; None for SynthFER, which is in no folder.
+
+    Raises:
+        UsageError: no such set.
+        DataError: a plain path that nothing is at, or nothing that looks like a face set.
+    """
     matched = NAME.fullmatch(name)
-    if matched and matched["set"] == "folder":
-        return _folder(Path(matched["part"]), progress)
     if matched and matched["set"] in DATASETS:
-        return _synthfer(name, matched["part"], progress)
+        dataset, part = DATASETS[matched["set"]], matched["part"]
+        return Place(dataset, *_path_and_split(part)) if dataset.in_folder else None
     if name in DATASETS:
-        raise _unknown(f"the face set {name!r} without a split")
+        raise _unknown(f"the face set {name!r} without a {'path' if DATASETS[name].in_folder else 'split'}")
     if "/" in name or Path(name).exists():
-        return _folder(Path(name), progress)
+        from edgefer.data.sets import recognise
+
+        path, split = _path_and_split(name)
+        return Place(DATASETS[recognise(path)], path, split)
     raise _unknown(f"no face set called {name!r}")
 
 
-def _folder(path: Path, progress: Progress | None) -> FaceSet:
-    from edgefer.data.folder import load_folder
+def list_faces(place: Place) -> Listing:
+    """All faces of a set in a folder, of every split, with the set's problems; no picture is decoded.
 
-    return load_folder(path, progress=progress)
+    Raises:
+        DataError: the folder does not hold the set, or one of its lists cannot be read at all.
+    """
+    from edgefer.data.sets import loader
+    from edgefer.data.subsets import join
+
+    listing = join(loader(place.dataset.loader or place.dataset.name).read(place.path))
+    return listing.only(place.dataset.classes) if place.dataset.classes else listing
+
+
+def _path_and_split(part: str) -> tuple[Path, str]:
+    """``PATH@SPLIT`` taken apart; an @ that belongs to a path is left in it."""
+    path, mark, split = part.rpartition("@")
+    if mark and path and re.fullmatch(r"[\w-]+", split) and not Path(part).exists():
+        return Path(path).expanduser(), split
+    return Path(part).expanduser(), ""
 
 
 def _synthfer(name: str, part: str, progress: Progress | None) -> FaceSet:
@@ -103,9 +128,11 @@ def _synthfer(name: str, part: str, progress: Progress | None) -> FaceSet:
 
 
 def _unknown(found: str) -> UsageError:
-    names = [f"{dataset.name}:{split}" for dataset in DATASETS.values() for split in dataset.splits]
+    rendered = [f"synthfer:{split}" for split in DATASETS["synthfer"].splits]
+    in_folders = [f"{name}:PATH" for name, dataset in DATASETS.items() if dataset.in_folder]
     return UsageError(
         found,
-        expected=f"one of {', '.join(names)}, folder:PATH, or a path to a folder",
-        action="`edgefer datasets` lists them; [:N] after a split takes its first N faces",
+        expected=f"one of {', '.join(rendered + in_folders)}, or a path to a folder",
+        action="`edgefer datasets` lists them; [:N] after a split of synthfer takes its first N faces, "
+        "@SPLIT after a path one split",
     )

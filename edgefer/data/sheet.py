@@ -54,8 +54,8 @@ def contact_sheet(faces: FaceSet) -> Image.Image:
             draw.text((x + size[1] // 2, HEADING_HEIGHT - 8), heading, INK, font, anchor="ms")
             for row, cells in enumerate(block.cells):
                 y = HEADING_HEIGHT + row * size[0]
-                if cells[column] >= 0:
-                    sheet.paste(Image.fromarray(faces.images[cells[column]]), (x, y))
+                if (index := cells[column]) >= 0:
+                    sheet.paste(Image.fromarray(faces.images[index : index + 1][0]), (x, y))
                 else:
                     draw.rectangle((x, y, x + size[1] - 1, y + size[0] - 1), BLANK)
         left += len(block.headings) * size[1] + GAP

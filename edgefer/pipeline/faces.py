@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgefer.data import DATASETS, load
+from edgefer.data.catalogue import OWN
 from edgefer.data.faceset import FaceSet
+from edgefer.data.registry import find
 from edgefer.pipeline import Report, ignore
 from edgefer_runtime.errors import UsageError
 from edgefer_runtime.files import replacing
+
+if TYPE_CHECKING:
+    from edgefer.data.check import Findings
 
 PICTURES = (".png", ".jpg", ".webp")
 """What a contact sheet can be written as."""
@@ -25,12 +31,28 @@ def load_faces(name: str, on_progress: Report = ignore) -> FaceSet:
 
 def notice(name: str) -> str:
     """What readers of a number must know of the faces it was measured on; empty for a user's own."""
-    dataset = DATASETS.get(name.partition(":")[0])
-    return dataset.notice if dataset is not None and dataset.splits else ""
+    place = find(name)
+    dataset = place.dataset if place else DATASETS["synthfer"]
+    return "" if dataset.licence == OWN else dataset.notice
+
+
+def check_faces(name: str, on_progress: Report = ignore) -> Findings:
+    """What the set called ``name``, or the folder at that path, holds and what is wrong with it.
+
+    Raises:
+        UsageError: no such set, or SynthFER, which is rendered and not read.
+        DataError: the folder does not hold the set, or one of its lists cannot be read at all.
+    """
+    from edgefer.data.check import check
+
+    place = find(name)
+    if place is None:
+        raise UsageError(f"{name} is in no folder", expected="a path, or NAME:PATH", action="name one")
+    return check(place, lambda done, total: on_progress(f"pictures of {name}", done, total))
 
 
 def draw_contact_sheet(name: str, output: Path, on_progress: Report = ignore) -> None:
-    """Write a picture of a face set, a row an expression; of a set without a split, its test faces.
+    """Write a picture of a face set, a row an expression; of ``synthfer`` alone, its test faces.
 
     Raises:
         UsageError: ``output`` does not end as a picture does.
@@ -41,7 +63,6 @@ def draw_contact_sheet(name: str, output: Path, on_progress: Report = ignore) ->
         )
     from edgefer.data.sheet import contact_sheet
 
-    split = f"{name}:test" if name in DATASETS else name
-    sheet = contact_sheet(load_faces(split, on_progress))
+    sheet = contact_sheet(load_faces("synthfer:test" if name == "synthfer" else name, on_progress))
     with replacing(output) as temporary:
         sheet.save(temporary, quality=90)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.images import Images
 from edgefer_runtime.preprocess import BT601
 
 
 def predict(
     network: nn.Module,
     contract: InputContract,
-    images: NDArray[np.uint8],
+    images: Images,
     *,
     batch_size: int = 4,
     device: torch.device | str = "cpu",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,24 @@ from edgefer_runtime.errors import DataError, MissingError
 _SCALE = "multiply by 255 if the values are 0..1, round, and call .astype(numpy.uint8)"
 _GREY = "repeat the grey channel: numpy.repeat(image[..., None], 3, axis=-1) for H x W"
 _ALPHA = "drop the alpha channel: image[..., :3]"
+
+
+class Images(Protocol):
+    """Images read a few at a time: a uint8 array N x H x W x 3, or a file that is indexed like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, H, W, 3."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """uint8."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, key: slice | NDArray[Any], /) -> NDArray[np.uint8]:
+        """Those of a slice or at an array of indices, as an array."""
 
 
 def check_images(images: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,0 +1,138 @@
+"""From listed pictures to images of one size: in memory where they fit, else in a file decoded once."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.mapped import MappedImages
+from edgefer.data.pictures import Picture
+from edgefer.data.registry import Progress
+from edgefer.data.synthetic.cache import SPARE_BYTES, cache_folder
+from edgefer.data.synthetic.workers import usable_cores
+from edgefer_runtime.errors import DataError
+from edgefer_runtime.files import replacing
+
+LARGEST_SIDE = 256
+"""Pixels; above what any network of the zoo takes."""
+MEMORY_LIMIT_BYTES = 2 * 2**30
+"""Decoded images beyond this many bytes stay in a file."""
+FORMAT = 1
+"""Raised when decoding gives other pixels, so that old files are not mistaken for new ones."""
+SAMPLE = 2000
+"""Pictures whose sizes decide a large set's."""
+CHUNK = 256
+"""Pictures decoded before they are written."""
+
+Result = TypeVar("Result")
+
+
+def decode(
+    pictures: Sequence[Picture],
+    name: str,
+    *,
+    progress: Progress | None = None,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> NDArray[np.uint8] | MappedImages:
+    """The pictures as images of one size (:func:`common_size`), uint8 N x H x W x 3.
+
+    Images that take more than ``memory_limit_bytes`` are written to the cache as they are decoded and
+    mapped into memory; they are found there again as long as no picture has changed.
+
+    Args:
+        pictures: at least one.
+        name: of the set, for the cache.
+        progress: called with (pictures decoded, pictures in all).
+        memory_limit_bytes: largest array to hold in memory.
+
+    Raises:
+        DataError: a picture cannot be read, or the disk is full.
+    """
+    width, height = common_size(pictures)
+    shape = (len(pictures), height, width, 3)
+    if int(np.prod(shape)) > memory_limit_bytes:
+        return _through_cache(pictures, name, shape, progress)
+    images = np.empty(shape, np.uint8)
+    for start, chunk in _chunks(pictures, width, height, progress):
+        images[start : start + len(chunk)] = chunk
+    return images
+
+
+def common_size(pictures: Sequence[Picture]) -> tuple[int, int]:
+    """Width and height that all get: the median of each, at most 256 pixels.
+
+    Of more than 2,000 pictures, 2,000 in even distances are looked at.
+    """
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, SAMPLE).round().astype(int))
+    sizes = [pictures[index].size() for index in chosen]
+    width, height = np.median(np.array(sizes), axis=0).astype(int).clip(1, LARGEST_SIDE).tolist()
+    return width, height
+
+
+def in_threads(
+    function: Callable[[Picture], Result], pictures: Sequence[Picture], progress: Progress | None = None
+) -> Iterator[Result]:
+    """``function`` of each picture, in order; few are under way at once. Pillow decodes without the GIL."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, len(pictures), CHUNK):
+            chunk = pictures[start : start + CHUNK]
+            yield from pool.map(function, chunk)
+            if progress:
+                progress(start + len(chunk), len(pictures))
+
+
+def _chunks(
+    pictures: Sequence[Picture], width: int, height: int, progress: Progress | None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Index of the first and images of up to 256 pictures at a time."""
+    decoded: list[NDArray[np.uint8]] = []
+    done = 0
+    for image in in_threads(lambda picture: picture.pixels(width, height), pictures, progress):
+        decoded.append(image)
+        if len(decoded) == CHUNK or done + len(decoded) == len(pictures):
+            yield done, np.stack(decoded)
+            done += len(decoded)
+            decoded.clear()
+
+
+def _through_cache(
+    pictures: Sequence[Picture], name: str, shape: tuple[int, ...], progress: Progress | None
+) -> MappedImages:
+    digest = hashlib.sha256(repr((FORMAT, shape)).encode())
+    for picture in pictures:
+        digest.update(picture.stamp().encode())
+    path = cache_folder() / "pictures" / f"{name}-{digest.hexdigest()[:16]}.npy"
+    try:
+        mapped = MappedImages(path)
+        if mapped.shape == shape:
+            return mapped
+    except (OSError, ValueError):
+        pass  # Not there yet, or damaged: either way it is written anew.
+    _write(path, pictures, shape, progress)
+    return MappedImages(path)
+
+
+def _write(
+    path: Path, pictures: Sequence[Picture], shape: tuple[int, ...], progress: Progress | None
+) -> None:
+    with replacing(path) as temporary:
+        free, needed = shutil.disk_usage(path.parent).free, int(np.prod(shape))
+        if free < needed + SPARE_BYTES:
+            raise DataError(
+                f"{free:,} bytes free for {path.parent}",
+                expected=f"{needed + SPARE_BYTES:,} bytes, {needed:,} of them for pictures",
+                action="free some, or move the cache with EDGEFER_CACHE=/another/folder",
+            )
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        # Written and not mapped: a full disk is an error then, and no signal that ends the process.
+        with temporary.open("wb") as stream:
+            np.lib.format.write_array_header_2_0(stream, header)
+            for _, chunk in _chunks(pictures, shape[2], shape[1], progress):
+                stream.write(chunk.data)
