@@ -68,7 +68,7 @@ def image_folds(faces: FaceSet, k: int, seed: int = 0) -> list[Fold]:
     shuffled = np.random.default_rng(seed).permutation(len(faces))
     by_class = shuffled[np.argsort(faces.labels[shuffled], kind="stable")]
     fold_of = np.empty(len(faces), np.int64)
-    fold_of[:] = shuffled % k
+    fold_of[by_class] = np.arange(len(faces)) % k
     return _folds(fold_of, k)
 
 
