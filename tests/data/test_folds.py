@@ -67,15 +67,23 @@ def test_a_laboratory_set_is_balanced_perfectly():
         assert np.bincount(faces.labels[test]).tolist() == [140] * 7
 
 
-def test_rare_classes_are_spread_over_folds():
-    """As in CK+, where few people show contempt: ten of 100 have the rare class, ten folds."""
-    subjects = np.concatenate([np.repeat(np.arange(100), 3), np.arange(10)])
-    labels = np.concatenate([np.tile([0, 1, 2], 100), np.full(10, 3)])
-    faces = people(subjects, labels)
-    for seed in range(5):
-        assert [int((faces.labels[test] == 3).sum()) for _, test in subject_folds(faces, 10, seed)] == [
-            1
-        ] * 10
+@pytest.mark.parametrize("seed", range(4))
+def test_classes_are_spread_over_folds_though_each_person_shows_other_ones(seed):
+    """As in CK+: 118 people with one to six of seven expressions, some of them rare."""
+    rng = np.random.default_rng(seed)
+    frequency = np.array([45, 59, 25, 69, 28, 83, 18]) / 327
+    counts = rng.integers(1, 7, 118)
+    labels = np.concatenate([rng.choice(7, count, replace=False, p=frequency) for count in counts])
+    faces = people(np.repeat(np.arange(118), counts), labels, classes=7)
+    per_class = np.array([np.bincount(labels[test], minlength=7) for _, test in subject_folds(faces, 10)])
+    assert (np.ptp(per_class, axis=0) <= 1).all()
+
+
+def test_rare_classes_do_not_unbalance_the_sizes():
+    """Going by classes alone, both the third and the fourth person would join the second: 10 against 27."""
+    sizes, labels = [10, 10, 9, 8], [0, 1, 0, 0]
+    faces = people(np.repeat(np.arange(4), sizes), np.repeat(labels, sizes))
+    assert sorted(len(test) for _, test in subject_folds(faces, 2)) == [18, 19]
 
 
 def test_the_seed_decides():
