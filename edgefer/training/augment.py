@@ -125,7 +125,7 @@ def _erase(pixels: Tensor, how: Augmentation, draw: _Draw) -> Tensor:
 def _affine(how: Augmentation, draw: _Draw, aspect: float) -> Tensor:
     """N x 2 x 3: where in the crop each output position comes from, in -1..1 on both axes."""
     angle = draw.around(0, math.radians(how.rotation_degrees)).flatten()
-    zoom = draw.around(1, how.scale).flatten()
+    zoom = draw.uniform(*how.zoom).flatten()
     mirror = 1 - 2 * draw.chance(how.flip).flatten().float()
     cos, sin = angle.cos() / zoom, angle.sin() / zoom
     # A shift of the whole side is 2 in these coordinates.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from edgefer.training.objectives.base import Objective
-from edgefer.training.recipe import Optimizer, Schedule, Stage
+from edgefer.training.recipe import Monitor, Optimizer, Schedule, Stage
 
 History = Sequence[Mapping[str, float]]
 """One row of metrics a finished epoch of the stage, named as in the training's log."""
@@ -91,7 +91,7 @@ def learning_rate(stage: Stage, *, epoch: int, part: float, history: History) ->
         drop = first - how.final_learning_rate
         return how.final_learning_rate + drop * (1 + math.cos(math.pi * part)) / 2
     if how.kind == "inverse":
-        return first / (1 + part * stage.epochs / how.every_epochs)
+        return first / (1 + epoch / how.every_epochs)
     drops = {
         "constant": 0,
         "exponential": epoch,
@@ -102,17 +102,30 @@ def learning_rate(stage: Stage, *, epoch: int, part: float, history: History) ->
 
 
 def plateaus(how: Schedule, seen: Iterable[float]) -> int:
-    """How often ``patience`` epochs in a row were no better than the best before them by ``min_delta``."""
-    sign = 1 if how.monitor.endswith("accuracy") else -1
-    best, waited, found = -math.inf, 0, 0
-    for value in seen:
-        if sign * value > best + how.min_delta:
-            best, waited = sign * value, 0
-        else:
-            waited += 1
+    """How often ``patience`` epochs in a row were no better than the best before them."""
+    found, waited = 0, 0
+    for better in improvements(seen, how.monitor, how.min_delta):
+        waited = 0 if better else waited + 1
         if waited == how.patience:
             found, waited = found + 1, 0
     return found
+
+
+def has_stalled(stage: Stage, history: History) -> bool:
+    """Whether the stage's last ``patience`` epochs were no better than the best before them."""
+    better = improvements([row[stage.monitor] for row in history], stage.monitor, stage.min_delta)
+    return 0 < stage.patience <= len(better) and not any(better[-stage.patience :])
+
+
+def improvements(seen: Iterable[float], monitor: Monitor, min_delta: float) -> list[bool]:
+    """Of each value, whether it was better than the best that counted before it, by ``min_delta``."""
+    sign = 1 if monitor.endswith("accuracy") else -1
+    best, better = -math.inf, []
+    for value in seen:
+        better.append(sign * value > best + min_delta)
+        if better[-1]:
+            best = sign * value
+    return better
 
 
 @torch.no_grad()

@@ -48,7 +48,7 @@ class Augmentation:
     Attributes:
         flip: probability of mirroring.
         rotation_degrees: rotation is uniform within plus or minus this.
-        scale: zoom is uniform within 1 plus or minus this.
+        scale: zoom is uniform within 1 plus or minus this, or within ``[from, to]``.
         translation: shift is uniform within plus or minus this share of the side.
         brightness: factor on all pixels, uniform within 1 plus or minus this.
         contrast: factor on the distance to the image's mean, uniform within 1 plus or minus this.
@@ -62,7 +62,7 @@ class Augmentation:
 
     flip: Share = 0.0
     rotation_degrees: NotNegative = 0.0
-    scale: Share = 0.0
+    scale: Share | tuple[Positive, Positive] = 0.0
     translation: Share = 0.0
     brightness: Share = 0.0
     contrast: Share = 0.0
@@ -73,10 +73,23 @@ class Augmentation:
     erasing: Share = 0.0
     erasing_side: Annotated[float, Within(0.1, 1)] = 0.5
 
+    @property
+    def zoom(self) -> tuple[float, float]:
+        """Least and greatest zoom."""
+        return self.scale if isinstance(self.scale, tuple) else (1 - self.scale, 1 + self.scale)
+
     def scaled(self, strength: float) -> Augmentation:
         """The same with every range and probability times ``strength``, but for mirroring."""
-        kept = {"flip": self.flip, "erasing_side": self.erasing_side}
-        return Augmentation(**{name: value * strength for name, value in asdict(self).items()} | kept)
+        values = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("flip", "scale", "erasing_side")
+        }
+        values = {name: value * strength for name, value in values.items()}
+        low, high = (1 + (end - 1) * strength for end in self.zoom)
+        return replace(
+            self, **values, scale=(low, high) if isinstance(self.scale, tuple) else self.scale * strength
+        )
 
 
 @dataclass(frozen=True)
@@ -100,13 +113,18 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate within a stage, in multiples of the one it starts with unless stated.
+    """What becomes of the learning rate within a stage.
 
     Attributes:
-        kind: ``constant``; ``cosine``: half a cosine down to ``final_learning_rate``; ``exponential``: times
-            ``factor`` each epoch; ``step``: times ``factor`` every ``every_epochs``; ``inverse``: divided by
-            1 + epoch / ``every_epochs``, at every step; ``plateau``: times ``factor`` after ``patience``
-            epochs without a better ``monitor``.
+        kind: what the learning rate does. ``cosine`` changes it step by step, the others after an epoch:
+
+            constant     nothing
+            cosine       falls to ``final_learning_rate`` by half a cosine
+            exponential  times ``factor`` each epoch
+            step         times ``factor`` every ``every_epochs``
+            inverse      divided by 1 + epoch / ``every_epochs``
+            plateau      times ``factor`` after ``patience`` epochs without a better ``monitor``
+
         final_learning_rate: at the end of a cosine.
         factor: what a drop multiplies by.
         every_epochs: length of a step, and the time in which an inverse schedule halves the rate.
@@ -187,6 +205,7 @@ class Stage:
             layers, counted as Keras does.
         frozen_norms: the trunk's batch normalisations learn nothing and use the statistics they have.
         patience: epochs without a better ``monitor`` after which the stage ends; 0 for never.
+        min_delta: by how much an epoch has to be better for that.
         monitor: what chooses the best epoch.
         session: only faces of this session; empty for all.
         max_yaw_degrees: only faces turned no further than this.
@@ -217,6 +236,7 @@ class Stage:
     trainable: Literal["all", "head"] | Count = "all"
     frozen_norms: bool = False
     patience: CountOrNone = 0
+    min_delta: NotNegative = 0.0
     monitor: Monitor = "validation_accuracy"
     session: str = ""
     max_yaw_degrees: NotNegative = 180.0

@@ -1,5 +1,7 @@
 """Recipes: what is shipped can be read, and every slip is named."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,14 +25,45 @@ schedule.kind = "cosine"
 """
 
 
-@pytest.mark.parametrize("model", [path.stem for path in RECIPES.glob("*.toml")])
-def test_a_shipped_recipe_ends_at_its_models_own_size(model):
-    assert load_recipe(model).stages[-1].size == MODELS[model].contract.height
+@pytest.mark.parametrize("name", ["paper", "synthfer"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_recipes_that_end_at_its_own_size(model, name):
+    assert load_recipe(model, name).stages[-1].size == MODELS[model].contract.height
 
 
-def test_a_model_without_a_recipe_says_which_have_one():
-    with pytest.raises(UsageError, match="pattlite"):
-        load_recipe("gmslpa")
+@pytest.mark.parametrize("model", MODELS)
+def test_every_number_of_a_paper_has_its_source(model):
+    text = (RECIPES / f"{model}.toml").read_text()
+    table = text[text.index("[paper]") : text.index("# SynthFER")]
+    numbers = [line for line in table.splitlines() if "=" in line]
+    assert numbers
+    source = re.compile(r"# (section [IV\d]|Table \d|Eq\. \d|code\b|ours\b)")
+    assert [line for line in numbers if not source.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "pretrained"), [("pattlite", "imagenet"), ("dsan", "ms-celeb-1m"), ("lanmsff", "")]
+)
+def test_papers_say_what_they_start_from(model, pretrained):
+    assert load_recipe(model, "paper").pretrained == pretrained
+    assert load_recipe(model).pretrained == ""
+
+
+def test_a_papers_small_sets_are_repeated_more_often():
+    (stage,) = load_recipe("fcsdnet", "paper").stages
+    assert [stage.passes(faces) for faces in (1, 213, 4999, 5000, 20000, 20001)] == [10, 10, 10, 5, 5, 3]
+    assert load_recipe("lanmsff", "paper").stages[0].passes(28709) == 4
+
+
+def test_stages_differ_from_what_they_share_key_by_key():
+    head, whole = load_recipe("pattlite", "paper").stages
+    assert (head.optimizer, head.augmentation, head.gradient_clip) == (
+        whole.optimizer,
+        whole.augmentation,
+        whole.gradient_clip,
+    )
+    assert (head.schedule.kind, whole.schedule.kind) == ("plateau", "inverse")
+    assert (head.dropout, whole.dropout) == ({"drop_features": 0.1}, 0.2)
 
 
 def test_a_file_of_ones_own(tmp_path):
@@ -99,6 +132,8 @@ def test_weaker_augmentation_mirrors_as_often():
     assert full.scaled(0.5) == Augmentation(
         flip=0.5, rotation_degrees=4, noise=2, erasing=0.1, erasing_side=0.4
     )
+    assert Augmentation(scale=0.2).scaled(0.5).zoom == (0.9, 1.1)
+    assert Augmentation(scale=(1.0, 1.5)).scaled(0.5).zoom == (1.0, 1.25)
 
 
 def test_training_for_no_epochs_is_refused():
