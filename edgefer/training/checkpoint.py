@@ -59,6 +59,12 @@ class Checkpoint:
         network.load_state_dict(dict(self.weights))
         return network.eval()
 
+    def describe(self) -> dict[str, str]:
+        """The network as another one's provenance names it: model, variant, and sha256 of its weights."""
+        weights = {name: _stored(tensor, half=False) for name, tensor in self.weights.items()}
+        digest = hashlib.sha256(write_safetensors(weights)).hexdigest()
+        return {"model": self.model, "variant": self.variant, "sha256": digest}
+
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, half: bool = False) -> Path:
     """Write a checkpoint and return the path of its JSON file.

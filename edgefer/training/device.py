@@ -1,52 +1,147 @@
-"""Where a training computes, and in which precision."""
+"""Where a training computes, in which precision, and in how many processes: Lightning Fabric as used here."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, cast
 
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision, Precision
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
+from edgefer.training.processes import Place
 from edgefer_runtime.errors import DeviceError
 
 Accelerator = Literal["auto", "cpu", "cuda"]
+PrecisionName = Literal["float32", "bfloat16", "float16"]
+
+# What Fabric tells at this level is a banner for each process.
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
-def choose_device(accelerator: Accelerator) -> torch.device:
-    """The device meant by ``accelerator``; ``auto`` is CUDA where there is one.
+def choose_device(accelerator: Accelerator, place: Place = Place()) -> torch.device:  # noqa: B008
+    """The device at ``place`` that ``accelerator`` means; ``auto`` is CUDA where there is one.
 
     Raises:
-        DeviceError: CUDA was asked for and is not there.
+        DeviceError: CUDA was asked for and is not there, or on fewer devices than the place counts.
     """
-    if accelerator == "cuda" and not torch.cuda.is_available():
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if accelerator == "cpu" or (accelerator == "auto" and not found):
+        return torch.device("cpu")
+    if found < place.devices:
         raise DeviceError(
-            "torch sees no CUDA device",
-            expected="an NVIDIA GPU and a torch built for it",
-            action="train with `--accelerator cpu`, or see `edgefer doctor`",
+            f"torch sees {found or 'no'} CUDA device{'s' * (found > 1)}",
+            expected=f"{place.devices} NVIDIA GPU{'s' * (place.devices > 1)} and a torch built for it",
+            action="train with `--accelerator cpu` or fewer --devices, or see `edgefer doctor`",
         )
-    wants_cuda = accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if wants_cuda else "cpu")
+    return torch.device("cuda", place.local_rank)
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware."""
+def choose_precision(asked: PrecisionName | Literal["auto"], device: torch.device) -> PrecisionName:
+    """``asked``, or the fastest that the device has in hardware and that trains alike.
+
+    A GPU without bfloat16 computes in float16 with a scaled loss; a CPU without it in float32.
+    """
+    if asked != "auto":
+        return asked
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if fast else "float32"
 
 
-def keep_strided_depthwise_in_float32(network: nn.Module) -> None:
-    """Exempt depthwise convolutions with a stride from bfloat16 autocasting on a CPU.
+class Autocast(MixedPrecision):
+    """Mixed precision by autocasting alone.
 
-    oneDNN has no fast bfloat16 gradient for them: three of PAtt-Lite's 24 convolutions take a third of
-    the whole step otherwise.
+    Fabric would round inputs and votes as well, and update the loss scale once for each optimizer, whose
+    later ones then unscale their gradients twice.
     """
 
-    def widen(_: nn.Module, inputs: tuple[Any, ...]) -> Tensor:
-        features: Tensor = inputs[0]
-        return features.float()
+    def convert_input(self, data: Any) -> Any:
+        """``data`` as it is; each layer rounds for itself."""
+        return data
 
+    def optimizer_step(self, optimizer: Any, **kwargs: Any) -> Any:
+        """A step, but for the update of the loss scale that ends it for all optimizers."""
+        return self.scaler.step(optimizer, **kwargs) if self.scaler else optimizer.step(**kwargs)
+
+    def end_step(self) -> None:
+        """Adapt the loss scale after all optimizers have made their step."""
+        if self.scaler:
+            self.scaler.update()
+
+
+class Float32(Precision):
+    """No mixing."""
+
+    def end_step(self) -> None:
+        """Nothing: there is no loss scale."""
+
+
+def make_fabric(place: Place, device: torch.device, precision: PrecisionName) -> Fabric:
+    """Fabric for the process at ``place``, within its :func:`surroundings`."""
+    mixed = {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(precision)
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=place.devices,
+        num_nodes=place.nodes,
+        strategy="ddp" if place.processes > 1 else "auto",
+        plugins=[LightningEnvironment(), Autocast(cast(Any, mixed), device.type) if mixed else Float32()],
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def surroundings(place: Place, device: torch.device) -> Iterator[None]:
+    """What Fabric takes from the environment; afterwards that and torch's own state are as they were.
+
+    The CPU's cores are shared out among the processes of a node.
+    """
+    environment, threads = dict(os.environ), torch.get_num_threads()
+    if place.devices > 1 and not place.started:
+        torch.set_num_threads(max(1, threads // place.devices))
+    os.environ |= {
+        "LOCAL_RANK": str(place.local_rank),
+        "NODE_RANK": str(place.node),
+        "MASTER_ADDR": place.address,
+        "MASTER_PORT": str(place.port),
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        torch.set_num_threads(threads)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+class _Float32Conv2d(nn.Conv2d):
+    """A convolution that autocasting leaves alone."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+def keep_in_float32(network: nn.Module) -> None:
+    """Exempt convolutions from autocasting to bfloat16 on a CPU that oneDNN handles badly.
+
+    Depthwise ones with a stride have no fast gradient: three of PAtt-Lite's 24 convolutions take a third of
+    the whole step otherwise. Dilated ones have the wrong gradient, NaN, where channels are no multiple of
+    16 and come last in memory, as in LANMSFF (seen with torch 2.13).
+    """
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels and layer.stride != (1, 1):
-            layer.register_forward_pre_hook(widen)
-            layer.forward = torch.autocast("cpu", enabled=False)(layer.forward)  # type: ignore[method-assign]
+        if isinstance(layer, nn.Conv2d):
+            strided = 1 < layer.groups == layer.in_channels and layer.stride != (1, 1)
+            odd = layer.in_channels % 16 or layer.out_channels % 16
+            if strided or (layer.dilation != (1, 1) and odd):
+                layer.__class__ = _Float32Conv2d

@@ -1,41 +1,61 @@
-"""The training loop: stages of epochs over faces held in memory, augmented on the device."""
+"""The training loop: stages of epochs, on one device or several."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import csv
-import io
+import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgefer.data.faceset import FaceSet
 from edgefer.models import ModelSpec
-from edgefer.training.augment import augment
+from edgefer.training.augment import vary
+from edgefer.training.batches import place_pictures
 from edgefer.training.checkpoint import Checkpoint, save_checkpoint
 from edgefer.training.device import (
     Accelerator,
+    Autocast,
+    Float32,
     choose_device,
-    has_bfloat16,
-    keep_strided_depthwise_in_float32,
+    choose_precision,
+    keep_in_float32,
+    make_fabric,
+    surroundings,
 )
-from edgefer.training.freezing import train_mode
+from edgefer.training.freezing import freeze, train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
+from edgefer.training.logs import Log
 from edgefer.training.objectives import make_objective
-from edgefer.training.optimize import follow, make_optimizers, set_learning_rates
+from edgefer.training.optimize import carries_over, follow, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
+from edgefer.training.processes import Place, find_place, helpers
 from edgefer.training.progress import Pace, Progress
-from edgefer.training.recipe import Augmentation, Recipe, Stage
+from edgefer.training.recipe import Recipe, Stage
+from edgefer.training.sampling import balanced_weights, epoch_order
 from edgefer.training.selection import check_pair, choose_faces, describe
-from edgefer.training.state import Position, load_state, save_state
+from edgefer.training.state import Position, State, load_state, save_state
 from edgefer_runtime.contract import InputContract
-from edgefer_runtime.files import write_whole
+from edgefer_runtime.errors import CheckError, EdgeferError, UsageError
+
+if TYPE_CHECKING:
+    from lightning_fabric.wrappers import _FabricOptimizer
+
+VALIDATION_CHUNK = 128
+"""Faces that one process validates in a row."""
+
+
+def _ignore(_: Progress) -> None:
+    pass
 
 
 def train(
@@ -47,179 +67,319 @@ def train(
     *,
     variant: str | None = None,
     initial: Checkpoint | None = None,
+    teacher: Checkpoint | None = None,
     resume: bool = False,
     accelerator: Accelerator = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     seed: int = 0,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    tensorboard: bool = False,
+    on_progress: Callable[[Progress], None] = _ignore,
 ) -> Path:
     """Train a model and return the path of its best checkpoint.
 
-    ``out`` receives ``best`` (best validation accuracy of the latest stage) and ``last`` checkpoints of
-    the averaged weights, ``log.csv``, and the state from which an interrupted run resumes exactly.
-    A checkpoint of an earlier stage carries the input size it was trained at. On Ctrl-C or SIGTERM the
-    state is saved before leaving. On a CPU the result depends on nothing but the arguments and the
-    number of threads.
+    ``out`` receives ``best`` (the latest stage's best epoch by what it monitors) and ``last`` checkpoints,
+    of the averaged weights where the stage averages, ``log.csv``, and the state from which an interrupted
+    run resumes exactly. A checkpoint of an earlier stage carries the input size it was trained at. On
+    Ctrl-C or SIGTERM the state is saved before leaving. On a CPU the result depends on nothing but the
+    arguments and the number of threads.
+
+    Several devices share each batch out among as many processes. Every face is chosen and varied as it
+    would be on a single device, and gradients are averaged, so the training is the same to rounding, but
+    for two things that look at the faces of one process only: batch normalisation, whose statistics are of
+    a smaller batch (those of the first process are kept), and dropout, whose masks are drawn anew.
 
     Args:
         spec, variant: what to train.
         recipe: how.
         train, validation: faces with the same classes; the validation faces choose the best epoch.
-        out: folder for the results; an earlier run there is replaced.
+        out: folder for the results; an earlier run there is replaced. Only the first process writes.
         initial: weights to begin with, instead of fresh ones.
+        teacher: a network to learn from beside the labels.
         resume: go on with the run that was interrupted in ``out``.
         accelerator: where to compute.
+        devices: processes on each node; those beside this one are started, unless torchrun has done so.
+        nodes: machines that run this same command; see :mod:`edgefer.training.processes`.
         seed: of initial weights, order and augmentation.
-        on_progress: called after every step.
+        tensorboard: write TensorBoard's events, too.
+        on_progress: called after every step, in the first process.
 
     Raises:
         DataError: the sets do not go together, a stage finds no faces, or ``out`` cannot be written.
-        UsageError: no such variant, or nothing that could be resumed.
-        DeviceError: the accelerator is not there.
+        UsageError: no such variant, nothing that could be resumed, or batches too small for the processes.
+        DeviceError: the accelerator is not there, or a process was lost.
+        CheckError: the loss is no longer finite. What ``out`` holds is of the last finished epoch.
+        MissingError: TensorBoard is wanted and not installed.
     """
     check_pair(train, validation)
-    device = choose_device(accelerator)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), stop_on_signal() as stop:
-        torch.manual_seed(seed)
-        network = spec.build(variant, len(train.classes))
-        if initial is not None:
-            network.load_state_dict(initial.network().state_dict())
-        run = _Run(
-            spec=spec,
-            variant=variant or spec.default_variant,
-            network=network,
-            recipe=recipe,
-            train=train,
-            validation=validation,
-            out=out,
-            device=device,
-            seed=seed,
-            on_progress=on_progress,
-            stop=stop,
-        )
-        if resume:
-            run.resume()
-        run.go()
+    spec.resolve_variant(variant)
+    place = find_place(devices, nodes)
+    choose_device(accelerator, place)
+    for stage in recipe.stages:
+        faces = min(stage.batch_size, len(choose_faces(train, stage)))
+        if place.processes > 1 and faces < 2 * place.processes:
+            raise UsageError(
+                f"batches of {faces} faces for {place.processes} processes",
+                expected="at least two faces for each",
+                action="train on fewer devices, or with a bigger batch_size",
+            )
+    job = _Job(spec, recipe, train, validation, out, variant, teacher, resume, accelerator, seed, tensorboard)
+    # The weights to begin with reach the other processes with the network's.
+    with helpers(place, partial(_work, job)):
+        _work(job, place, initial, on_progress if place.rank == 0 else _ignore)
     return out / "best.json"
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What all processes need to know; see :func:`train`."""
+
+    spec: ModelSpec
+    recipe: Recipe
+    train: FaceSet
+    validation: FaceSet
+    out: Path
+    variant: str | None
+    teacher: Checkpoint | None
+    resume: bool
+    accelerator: Accelerator
+    seed: int
+    tensorboard: bool
+
+
+def _work(
+    job: _Job,
+    place: Place,
+    initial: Checkpoint | None = None,
+    on_progress: Callable[[Progress], None] = _ignore,
+) -> None:
+    """The share of one process in a training."""
+    device = choose_device(job.accelerator, place)
+    with surroundings(place, device), stop_on_signal() as stop:
+        run = _Run(job, place, device, initial, stop, on_progress)
+        with contextlib.closing(run.log):
+            run.go()
+        if stop:
+            stop.leave()
+
+
 class _Run:
-    """One training: the network, its average, the optimizer, and how far they have come."""
+    """One training as one process sees it: network, optimizers, and how far they have come."""
+
+    stage: Stage
+    contract: InputContract
+    average: nn.Module | None
+    optimizers: list[torch.optim.Optimizer]
 
     def __init__(
         self,
-        *,
-        spec: ModelSpec,
-        variant: str,
-        network: nn.Module,
-        recipe: Recipe,
-        train: FaceSet,
-        validation: FaceSet,
-        out: Path,
+        job: _Job,
+        place: Place,
         device: torch.device,
-        seed: int,
-        on_progress: Callable[[Progress], None],
+        initial: Checkpoint | None,
         stop: StopRequest,
+        on_progress: Callable[[Progress], None],
     ) -> None:
-        self.spec, self.variant, self.recipe = spec, variant, recipe
-        self.validation, self.out, self.device, self.seed = validation, out, device, seed
-        self.on_progress, self.stop = on_progress, stop
-        self.images = torch.from_numpy(train.images).to(device)
-        self.labels = torch.from_numpy(train.labels).to(device)
-        self.chosen = [choose_faces(train, stage) for stage in recipe.stages]
+        self.job, self.place, self.device, self.stop, self.on_progress = job, place, device, stop, on_progress
+        self.pictures = place_pictures(job.train, device)
+        self.labels = torch.from_numpy(job.train.labels).to(device)
+        self.votes = None if job.train.votes is None else torch.from_numpy(job.train.votes).to(device)
+        self.chosen = [choose_faces(job.train, stage) for stage in job.recipe.stages]
 
-        self.network: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.network).eval()
-        self.bfloat16 = recipe.stages[0].precision != "float32" and has_bfloat16(device)
-        if self.bfloat16 and device.type == "cpu":
-            keep_strided_depthwise_in_float32(self.network)
-        self.objective = make_objective(spec, self.network, train.classes).to(device)
-        self.optimizer = make_optimizers(recipe.stages[0], self.objective)[0]
+        torch.manual_seed(job.seed)
+        network = job.spec.build(job.variant, len(job.train.classes))
+        if initial is not None:
+            network.load_state_dict(initial.network().state_dict())
+        if device.type == "cpu":
+            keep_in_float32(network)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective = make_objective(job.spec, network, job.train.classes, teacher=job.teacher).to(device)
         self.position, self.pace = Position(), Pace()
+        self.average, self.optimizers = None, []
         self.provenance = {
-            "train": describe(train),
-            "validation": describe(validation),
-            "seed": seed,
-            "recipe": recipe.to_json(),
+            "train": describe(job.train),
+            "validation": describe(job.validation),
+            "seed": job.seed,
+            "recipe": job.recipe.to_json(),
+            **({} if job.teacher is None else {"teacher": job.teacher.describe()}),
         }
-        self.settings = {"model": spec.name, "variant": variant, **self.provenance}
-
-    def resume(self) -> None:
-        self.position = load_state(self.out, self.settings, self.network, self.average, self.optimizer)
+        self.settings = {
+            "model": job.spec.name,
+            "variant": job.spec.resolve_variant(job.variant),
+            "teacher": None,
+            **self.provenance,
+        }
+        self.log = Log(job.out, tensorboard=job.tensorboard and place.rank == 0)
 
     def go(self) -> None:
-        position, stages = self.position, self.recipe.stages
+        position, stages = self.position, self.job.recipe.stages
+        saved = self.find_state() if self.job.resume else None
+        if saved is not None:
+            position = self.position = saved.position
         while True:
-            stage = stages[position.stage]
-            patience = stage.patience or stage.epochs
-            while position.epoch < stage.epochs and position.epoch - position.best_epoch <= patience:
-                self.train_epoch(stage)
-                self.validate(stage)
+            self.begin_stage(saved)
+            saved = None
+            patience = self.stage.patience or self.stage.epochs
+            while (
+                position.epoch < self.stage.epochs
+                and position.epoch - position.best_epoch(self.stage.monitor) <= patience
+            ):
+                self.train_epoch()
+                self.validate()
                 position.begin_epoch(position.epoch + 1)
                 self.save()
-                if self.stop:
-                    self.stop.leave()
             if position.stage + 1 == len(stages):
-                return
+                # Whoever returns may open the checkpoints.
+                return self.fabric.barrier()
             position.begin_stage()
 
-    def train_epoch(self, stage: Stage) -> None:
-        position = self.position
-        train_mode(self.network, stage)
-        self.objective.begin(stage)
-        contract = self.contract(stage)
-        augmentation = stage.augmentation.scaled(stage.augmentation_strength)
-        randomness = np.random.default_rng((self.seed, position.stage, position.epoch))
-        order = torch.from_numpy(randomness.permutation(self.chosen[position.stage])).to(self.device)
-        steps = self.steps_per_epoch(position.stage)
-        while position.step < steps:
-            started = time.perf_counter()
-            batch = order[position.step * stage.batch_size :][: stage.batch_size]
-            self.set_learning_rate(stage)
-            self.train_step(self.images[batch], self.labels[batch], stage, contract, augmentation)
-            position.step += 1
-            position.done_steps += 1
-            self.pace.add(time.perf_counter() - started, stage.batch_size * stage.size**2)
-            self.report()
-            if self.stop:
-                self.save()
-                self.stop.leave()
+    def find_state(self) -> State:
+        """The saved state as the first process found it, or the error that it met."""
+        found: State | EdgeferError | None = None
+        if self.place.rank == 0:
+            try:
+                found = load_state(self.job.out, self.settings)
+            except EdgeferError as error:
+                found = error
+        fabric = make_fabric(self.place, self.device, "float32")
+        found = fabric.broadcast(found)
+        if isinstance(found, EdgeferError):
+            raise found
+        return cast(State, found)
 
-    def train_step(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        stage: Stage,
-        contract: InputContract,
-        augmentation: Augmentation,
-    ) -> None:
-        position = self.position
-        seeds = np.random.SeedSequence((self.seed, position.done_steps)).generate_state(2)
+    def begin_stage(self, saved: State | None) -> None:
+        """Set up the position's stage, from ``saved`` where the run was interrupted in it."""
+        position, stages = self.position, self.job.recipe.stages
+        stage = self.stage = stages[position.stage]
+        self.contract = replace(self.job.spec.contract, height=stage.size, width=stage.size)
+        freeze(self.objective.network, stage)
+        self.objective.begin(stage, self.class_weights())
+        if not self.optimizers or not carries_over(stages[position.stage - 1], stage):
+            self.optimizers = make_optimizers(stage, self.objective)
+            if saved is None:
+                position.optimizer_steps = 0
+        self.precision = choose_precision(stage.precision, self.device)
+        self.fabric = make_fabric(self.place, self.device, self.precision)
+        self.mixing = cast("Autocast | Float32", self.fabric.strategy.precision)
+        # From here on every process has the weights of the first.
+        self.module = self.fabric.setup_module(self.objective)
+        if not stage.ema_decay:
+            self.average = None
+        elif self.average is None:
+            self.average = copy.deepcopy(self.objective.network).eval()
+        if saved is not None:
+            saved.restore(self.objective, self.average, self.optimizers)
+            self.mixing.load_state_dict(dict(saved.loss_scale))
+        self.steppers = [
+            cast("_FabricOptimizer", self.fabric.setup_optimizers(each)) for each in self.optimizers
+        ]
+
+    def class_weights(self) -> Tensor | None:
+        if self.stage.class_weights == "none":
+            return None
+        labels = self.job.train.labels[self.chosen[self.position.stage]]
+        return torch.from_numpy(balanced_weights(labels, len(self.job.train.classes))).to(self.device)
+
+    def train_epoch(self) -> None:
+        position, stage = self.position, self.stage
+        self.objective.train()
+        train_mode(self.objective.network, stage)
+        randomness = np.random.default_rng((self.job.seed, position.stage, position.epoch))
+        order = epoch_order(self.chosen[position.stage], self.job.train.labels, stage, randomness)
+        steps = range(position.step, self.steps_per_epoch(position.stage))
+        batches = [order[step * stage.batch_size :][: stage.batch_size] for step in steps]
+        pictures = self.pictures.batches(batch[self.place.share(len(batch))] for batch in batches)
+        with contextlib.closing(pictures):
+            for batch in batches:
+                started = time.perf_counter()
+                self.set_learning_rate()
+                self.train_step(next(pictures), batch)
+                position.step += 1
+                position.done_steps += 1
+                position.optimizer_steps += 1
+                self.pace.add(time.perf_counter() - started, len(batch) * stage.size**2)
+                self.report()
+                if self.asked_to_stop():
+                    self.save()
+                    self.stop.leave()
+
+    def train_step(self, pictures: Tensor, batch: NDArray[np.integer]) -> None:
+        """Learn from this process's share of a batch.
+
+        Args:
+            pictures: of the share, uint8, N x H x W x 3, on the device.
+            batch: indices of the faces of the whole batch.
+        """
+        stage, position = self.stage, self.position
+        share = self.place.share(len(batch))
+        faces = torch.from_numpy(batch[share]).to(self.device)
+        labels = self.labels[faces]
+        targets = labels if self.votes is None or not stage.soft_labels else self.votes[faces]
+
+        seeds = np.random.SeedSequence((self.job.seed, position.done_steps)).generate_state(2)
         generator = torch.Generator(self.device).manual_seed(int(seeds[0]))
-        torch.manual_seed(int(seeds[1]))  # dropout
-        inputs = augment(images, contract, augmentation, generator)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
-            loss, scores = self.objective(inputs, labels)
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        if stage.gradient_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), stage.gradient_clip)
-        self.optimizer.step()
-        follow(self.average, self.network, decay=stage.ema_decay, done_steps=position.done_steps)
-        position.loss_sum += loss.item() * len(labels)
-        position.correct += int((scores.argmax(1) == labels).sum())
-        position.seen += len(labels)
+        torch.manual_seed(int(seeds[1]) + self.place.rank)  # dropout
+        augmentation = stage.augmentation.scaled(stage.augmentation_strength)
+        varied = vary(pictures, augmentation, generator, whole=len(batch), start=share.start)
+        views = [varied.seen_by(self.contract).contiguous(memory_format=torch.channels_last), targets]
+        if self.objective.teacher is not None:
+            views.append(varied.seen_by(self.objective.teacher.contract))
+        losses = self.module(*views)
 
-    def validate(self, stage: Stage) -> None:
-        position, contract, truth = self.position, self.contract(stage), self.validation.labels
-        probabilities = predict(
-            self.average,
-            contract,
-            self.validation.images,
-            batch_size=stage.batch_size,
-            device=self.device,
-            output=self.spec.output,
-        )
+        # Processes count alike when gradients are averaged, however big their share.
+        weight = self.place.processes * len(pictures) / len(batch)
+        self.fabric.backward(losses.loss * weight if weight != 1 else losses.loss)
+        if stage.gradient_clip:
+            for stepper in self.steppers:
+                self.mixing.unscale_gradients(stepper.optimizer)
+            nn.utils.clip_grad_norm_(self.objective.parameters(), stage.gradient_clip)
+        for stepper in self.steppers:
+            stepper.step()
+            stepper.zero_grad()
+        self.mixing.end_step()
+        if self.average is not None:
+            steps = position.done_steps
+            follow(self.average, self.objective.network, decay=stage.ema_decay, done_steps=steps)
+        self.count(losses.loss, losses.scores, labels)
+
+    def count(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        """Add a step of all processes to the epoch's means.
+
+        Raises:
+            CheckError: the loss is not finite.
+        """
+        position, right = self.position, (scores.argmax(1) == labels).double()
+        each = torch.stack([loss.detach().double().expand_as(right), right, torch.ones_like(right)])
+        loss_sum, correct, seen = self.sum(each.sum(1)).tolist()
+        if not math.isfinite(loss_sum):
+            raise CheckError(
+                f"the loss is {loss_sum / seen} at step {position.done_steps + 1} "
+                f"(stage {position.stage + 1}, epoch {position.epoch + 1}, step {position.step + 1})",
+                expected="a finite loss; what the run's folder holds is of the last finished epoch",
+                action='lower the learning_rate, set a gradient_clip, or try precision = "float32"',
+            )
+        position.loss_sum += loss_sum
+        position.correct += int(correct)
+        position.seen += int(seen)
+
+    def asked_to_stop(self) -> bool:
+        """Whether this process was, or any of several."""
+        return bool(self.sum(torch.tensor(float(bool(self.stop)), device=self.device)))
+
+    def sum(self, values: Tensor) -> Tensor:
+        """``values`` added up over all processes, in place."""
+        if self.place.processes > 1:
+            torch.distributed.all_reduce(values)
+        return values
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is validated and saved: the averaged one where there is one."""
+        return self.objective.network if self.average is None else self.average
+
+    def validate(self) -> None:
+        position, stage, truth = self.position, self.stage, self.job.validation.labels
+        probabilities = self.probabilities()
         accuracy = float((probabilities.argmax(1) == truth).mean())
         loss = float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
         position.history.append(
@@ -227,45 +387,71 @@ class _Run:
                 "stage": position.stage + 1,
                 "epoch": position.epoch + 1,
                 "size": stage.size,
-                "learning_rate": self.set_learning_rate(stage),
+                "learning_rate": self.set_learning_rate(),
                 "loss": position.mean_loss,
                 "accuracy": position.mean_accuracy,
                 "validation_loss": loss,
                 "validation_accuracy": accuracy,
             }
         )
+        if self.place.rank == 0:
+            self.keep_checkpoint()
+        self.report()
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of the validation faces, N x K; each process computes some of them."""
+        images, classes = self.job.validation.images, len(self.job.validation.classes)
+        network = self.evaluated.eval()
+        found = torch.zeros(len(images), classes, device=self.device)
+        if self.place.processes > 1:
+            for buffer in network.buffers():  # those of normalisations differ
+                torch.distributed.broadcast(buffer, 0)
+        for start in range(0, len(images), VALIDATION_CHUNK)[self.place.rank :: self.place.processes]:
+            rows = slice(start, start + VALIDATION_CHUNK)
+            found[rows] = torch.from_numpy(
+                predict(network, self.contract, images[rows], device=self.device, output=self.job.spec.output)
+            )
+        return cast(NDArray[np.float32], self.sum(found).cpu().numpy())
+
+    def keep_checkpoint(self) -> None:
+        position, row = self.position, self.position.history[-1]
         checkpoint = Checkpoint(
-            model=self.spec.name,
-            variant=self.variant,
-            classes=self.validation.classes,
-            contract=contract,
-            weights=self.average.state_dict(),
+            model=self.job.spec.name,
+            variant=self.job.spec.resolve_variant(self.job.variant),
+            classes=self.job.validation.classes,
+            contract=self.contract,
+            weights=self.evaluated.state_dict(),
             provenance={
                 **self.provenance,
                 "torch": torch.__version__,
+                "precision": self.precision,
+                "processes": self.place.processes,
                 "epochs": len(position.history),
                 "steps": position.done_steps,
-                "validation_accuracy": accuracy,
+                "validation_accuracy": row["validation_accuracy"],
             },
         )
-        save_checkpoint(self.out / "last", checkpoint)
-        if (accuracy, -loss) > (position.best_accuracy, -position.best_loss):
-            position.best_accuracy, position.best_loss, position.best_epoch = accuracy, loss, position.epoch
-            save_checkpoint(self.out / "best", checkpoint)
-        self.report()
+        save_checkpoint(self.job.out / "last", checkpoint)
+        if position.best_epoch(self.stage.monitor) == position.epoch:
+            save_checkpoint(self.job.out / "best", checkpoint)
 
     def save(self) -> None:
-        if self.position.history:
-            table = io.StringIO()
-            writer = csv.DictWriter(table, list(self.position.history[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.position.history)
-            write_whole(self.out / "log.csv", table.getvalue().encode())
-        save_state(self.out, self.settings, self.position, self.network, self.average, self.optimizer)
+        if self.place.rank:
+            return
+        if self.position.step == 0:
+            self.log.write(self.position.history, done_steps=self.position.done_steps)
+        save_state(
+            self.job.out,
+            self.settings,
+            self.position,
+            self.objective,
+            self.average,
+            self.optimizers,
+            self.mixing.state_dict(),
+        )
 
     def report(self) -> None:
-        position, stages = self.position, self.recipe.stages
-        stage = stages[position.stage]
+        position, stages = self.position, self.job.recipe.stages
         planned = [self.steps_per_epoch(number) * each.epochs for number, each in enumerate(stages)]
         done = position.epoch * self.steps_per_epoch(position.stage) + position.step
         left = [0] * position.stage + [planned[position.stage] - done] + planned[position.stage + 1 :]
@@ -275,7 +461,7 @@ class _Run:
                 stage=position.stage + 1,
                 stages=len(stages),
                 epoch=position.epoch + 1,
-                epochs=stage.epochs,
+                epochs=self.stage.epochs,
                 step=sum(planned) - sum(left),
                 steps=sum(planned),
                 loss=position.mean_loss,
@@ -285,20 +471,18 @@ class _Run:
             )
         )
 
-    def contract(self, stage: Stage) -> InputContract:
-        return replace(self.spec.contract, height=stage.size, width=stage.size)
-
     def steps_per_epoch(self, stage: int) -> int:
         """Whole batches only: a batch of one face has no variance to normalise by."""
-        return max(1, len(self.chosen[stage]) // self.recipe.stages[stage].batch_size)
+        how, faces = self.job.recipe.stages[stage], len(self.chosen[stage])
+        return max(1, how.passes(faces) * faces // how.batch_size)
 
-    def set_learning_rate(self, stage: Stage) -> float:
+    def set_learning_rate(self) -> float:
         position, steps = self.position, self.steps_per_epoch(self.position.stage)
         return set_learning_rates(
-            [self.optimizer],
-            stage,
+            self.optimizers,
+            self.stage,
             epoch=position.epoch,
-            part=(position.epoch + position.step / steps) / stage.epochs,
-            history=[row for row in position.history if row["stage"] == position.stage + 1],
-            done_steps=position.done_steps,
+            part=(position.epoch + position.step / steps) / self.stage.epochs,
+            history=position.stage_history,
+            done_steps=position.optimizer_steps,
         )

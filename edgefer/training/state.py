@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import Tensor, nn
 
+from edgefer.training.recipe import Monitor
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
-SCHEMA = "edgefer.training-state/1"
+SCHEMA = "edgefer.training-state/2"
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Position:
     Attributes:
         stage, epoch, step: the next step's place; epoch counts from the start of the stage, step from the
             start of the epoch.
-        done_steps: optimizer steps made so far.
+        done_steps: steps made so far.
+        optimizer_steps: those made by the present optimizers.
         loss_sum, correct, seen: of the epoch so far, for its means.
-        best_accuracy, best_loss, best_epoch: of the stage so far, on the validation faces.
         history: one row a finished epoch.
     """
 
@@ -41,12 +42,10 @@ class Position:
     epoch: int = 0
     step: int = 0
     done_steps: int = 0
+    optimizer_steps: int = 0
     loss_sum: float = 0.0
     correct: int = 0
     seen: int = 0
-    best_accuracy: float = -1.0
-    best_loss: float = float("inf")
-    best_epoch: int = -1
     history: list[dict[str, float | int]] = field(default_factory=list)
 
     @property
@@ -59,53 +58,102 @@ class Position:
         """Mean accuracy of the epoch so far."""
         return self.correct / max(1, self.seen)
 
+    @property
+    def stage_history(self) -> list[dict[str, float | int]]:
+        """The finished epochs of this stage."""
+        return [row for row in self.history if row["stage"] == self.stage + 1]
+
+    def best_epoch(self, monitor: Monitor) -> int:
+        """The first of this stage's finished epochs with the best ``monitor``; -1 before there is one.
+
+        Among epochs of one accuracy the one with the lowest validation loss is the best.
+        """
+        rows = self.stage_history
+        sign = 1 if monitor.endswith("accuracy") else -1
+        return max(
+            range(len(rows)),
+            key=lambda epoch: (sign * rows[epoch][monitor], -rows[epoch]["validation_loss"]),
+            default=-1,
+        )
+
     def begin_epoch(self, epoch: int) -> None:
         """Move to the start of ``epoch`` of this stage."""
         self.epoch, self.step = epoch, 0
         self.loss_sum, self.correct, self.seen = 0.0, 0, 0
 
     def begin_stage(self) -> None:
-        """Move to the start of the next stage; its accuracies are not comparable with the last one's."""
+        """Move to the start of the next stage."""
         self.stage += 1
         self.begin_epoch(0)
-        self.best_accuracy, self.best_loss, self.best_epoch = -1.0, float("inf"), -1
+
+
+@dataclass(frozen=True)
+class State:
+    """What was saved of an unfinished training.
+
+    Attributes:
+        position: how far it has come.
+        tensors: weights, their averages and the optimizers' moments.
+        loss_scale: of float16's gradients; empty in other precisions.
+    """
+
+    position: Position
+    tensors: Mapping[str, Tensor]
+    loss_scale: Mapping[str, Any]
+
+    def restore(
+        self,
+        objective: nn.Module,
+        average: nn.Module | None,
+        optimizers: Sequence[torch.optim.Optimizer],
+    ) -> None:
+        """Put weights and moments back into what :func:`save_state` took them from."""
+        objective.load_state_dict(_group(self.tensors, "objective."))
+        if average is not None:
+            average.load_state_dict(_group(self.tensors, "average."))
+        for number, optimizer in enumerate(optimizers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, value in _group(self.tensors, f"optimizer.{number}.").items():
+                parameter, _, moment = name.partition(".")
+                moments.setdefault(int(parameter), {})[moment] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def save_state(
     folder: Path,
     settings: Mapping[str, Any],
     position: Position,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    objective: nn.Module,
+    average: nn.Module | None,
+    optimizers: Sequence[torch.optim.Optimizer],
+    loss_scale: Mapping[str, Any],
 ) -> None:
     """Write the state; ``settings`` is what a resumed run must agree with."""
+    modules = {"objective": objective} if average is None else {"objective": objective, "average": average}
     tensors = {
-        **{f"network.{name}": value for name, value in network.state_dict().items()},
-        **{f"average.{name}": value for name, value in average.state_dict().items()},
+        f"{prefix}.{name}": value
+        for prefix, module in modules.items()
+        for name, value in module.state_dict().items()
     }
-    for number, moments in optimizer.state_dict()["state"].items():
-        for name, value in moments.items():
-            tensors[f"optimizer.{number}.{name}"] = torch.as_tensor(value)
+    for number, optimizer in enumerate(optimizers):
+        for parameter, moments in optimizer.state_dict()["state"].items():
+            for name, value in moments.items():
+                if value is not None:  # SGD's momentum before its first step
+                    tensors[f"optimizer.{number}.{parameter}.{name}"] = torch.as_tensor(value)
     content = write_safetensors({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
     card = {
         "schema": SCHEMA,
         "sha256": hashlib.sha256(content).hexdigest(),
         "settings": dict(settings),
         "position": asdict(position),
+        "loss_scale": dict(loss_scale),
     }
     write_whole(folder / "state.safetensors", content)
     write_whole(folder / "state.json", json.dumps(card, indent=2).encode())
 
 
-def load_state(
-    folder: Path,
-    settings: Mapping[str, Any],
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> Position:
-    """Put everything back and return the position.
+def load_state(folder: Path, settings: Mapping[str, Any]) -> State:
+    """The state that was saved in ``folder``.
 
     Raises:
         UsageError: there is nothing to resume, or it was another training.
@@ -128,18 +176,10 @@ def load_state(
     if changed:
         raise UsageError(
             f"{folder} holds another training: {', '.join(changed)} differ",
-            expected="the same model, recipe, data and seed as before",
+            expected="the same model, recipe, data, teacher and seed as before",
             action="resume with those, or start without --resume in another folder",
         )
-    tensors = parse_safetensors(content)
-    network.load_state_dict(_group(tensors, "network."))
-    average.load_state_dict(_group(tensors, "average."))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in _group(tensors, "optimizer.").items():
-        number, _, moment = name.partition(".")
-        moments.setdefault(int(number), {})[moment] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return Position(**card["position"])
+    return State(Position(**card["position"]), parse_safetensors(content), card["loss_scale"])
 
 
 def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -148,7 +188,7 @@ def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _damaged(folder: Path) -> DataError:
     return DataError(
-        f"the training state in {folder} is damaged",
-        expected="state.json and state.safetensors as one run wrote them",
+        f"the training state in {folder} is damaged or of another version",
+        expected="state.json and state.safetensors as one run of this version wrote them",
         action="start again without --resume",
     )
