@@ -87,7 +87,7 @@ def _print(findings: Findings) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{findings.path}: {findings.name} ({findings.layout}), {findings.faces:,} faces")
     table = Table("class", *findings.per_split, box=None)
     for column in table.columns[1:]:
@@ -107,7 +107,7 @@ def _print(findings: Findings) -> None:
     for problem in findings.problems:
         console.print(f"{'WRONG' if problem.refused else 'note':5}  {problem.count:,} {problem.what}")
         for example in problem.examples:
-            console.print(f"         {example}", markup=False, soft_wrap=True)
+            console.print(f"         {example}")
         if problem.action:
             console.print(f"         to do: {problem.action}")
     console.print("it cannot be loaded so" if findings.refused else "it can be loaded")

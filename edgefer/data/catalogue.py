@@ -126,7 +126,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             name="folder",
-            description="your own pictures: folder:PATH with a sub-folder a class, perhaps under train and test",
+            description="your own pictures: folder:PATH with one sub-folder a class",
             licence=OWN,
             notice="Nothing leaves this machine.",
         ),

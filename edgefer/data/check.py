@@ -6,12 +6,14 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from edgefer.data.decode import in_threads
+from edgefer.data.leakage import find_duplicates
 from edgefer.data.listing import Face, Listing, Problem, Problems
 from edgefer.data.pictures import Picture
-from edgefer.data.registry import Place, Progress, list_faces
+from edgefer.data.registry import Place, Progress, face_set, list_faces
 from edgefer_runtime.errors import DataError
 
 FEW = 10
@@ -73,6 +75,8 @@ def check(place: Place, progress: Progress | None = None) -> Findings:
         problems.refuse("sets without a face", str(place.path), "see what else is wrong")
     sizes = _look(listing.faces, problems, progress)
     _warn_of_shared_subjects(listing.faces, problems)
+    if not any(problem.refused for problem in problems.found.values()):
+        _warn_of_alike(listing, problems, progress)
     per_split = _count(listing, problems)
     subjects = {face.subject for face in listing.faces} - {None}
     return Findings(
@@ -129,6 +133,19 @@ def _warn_of_shared_subjects(faces: Sequence[Face], problems: Problems) -> None:
     for subject, splits in sorted(splits_of.items()):
         if len(splits) > 1:
             problems.warn("subjects in two splits", f"{subject} ({', '.join(sorted(splits))})")
+
+
+def _warn_of_alike(listing: Listing, problems: Problems, progress: Progress | None) -> None:
+    """Note pictures that look alike in two splits without being equal; a smaller split is held in memory."""
+    splits = [name for name, _ in Counter(face.split for face in listing.faces).most_common()]
+    parts = [face_set(listing.of_split(name), name, progress=progress) for name in splits if len(splits) > 1]
+    for larger, smaller in combinations(parts, 2):
+        for pair in find_duplicates(larger, smaller):
+            if pair.kind == "perceptual" or pair.mirrored:
+                first = listing.of_split(larger.name).faces[pair.first_index].picture.name
+                second = listing.of_split(smaller.name).faces[pair.second_index].picture.name
+                mirrored = " in a mirror" if pair.mirrored else ""
+                problems.warn("pictures alike in two splits", f"{first} and {second}{mirrored}")
 
 
 def _count(listing: Listing, problems: Problems) -> dict[str, dict[str, int]]:

@@ -22,8 +22,6 @@ from edgefer_runtime.files import replacing
 
 LARGEST_SIDE = 256
 """Pixels; above what any network of the zoo takes."""
-MEMORY_LIMIT_BYTES = 2 * 2**30
-"""Decoded images beyond this many bytes stay in a file."""
 FORMAT = 1
 """Raised when decoding gives other pixels, so that old files are not mistaken for new ones."""
 SAMPLE = 2000
@@ -38,8 +36,8 @@ def decode(
     pictures: Sequence[Picture],
     name: str,
     *,
+    memory_limit_bytes: int,
     progress: Progress | None = None,
-    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
 ) -> NDArray[np.uint8] | MappedImages:
     """The pictures as images of one size (:func:`common_size`), uint8 N x H x W x 3.
 
@@ -49,8 +47,8 @@ def decode(
     Args:
         pictures: at least one.
         name: of the set, for the cache.
-        progress: called with (pictures decoded, pictures in all).
         memory_limit_bytes: largest array to hold in memory.
+        progress: called with (pictures decoded, pictures in all).
 
     Raises:
         DataError: a picture cannot be read, or the disk is full.
@@ -113,7 +111,7 @@ def _through_cache(
         mapped = MappedImages(path)
         if mapped.shape == shape:
             return mapped
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         pass  # Not there yet, or damaged: either way it is written anew.
     _write(path, pictures, shape, progress)
     return MappedImages(path)

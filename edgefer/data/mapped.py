@@ -20,7 +20,7 @@ class MappedImages:
         indices: which of its images these are, in order; all of them by default.
 
     Raises:
-        ValueError, OSError: the file is no such array, or shorter than its header says.
+        OSError, ValueError, EOFError: there is no such file, or it is no such array, or not all of one.
     """
 
     def __init__(self, path: Path, indices: NDArray[np.integer] | None = None) -> None:

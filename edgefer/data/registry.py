@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+MEMORY_LIMIT_BYTES = 2 * 2**30
+"""Decoded images beyond this many bytes stay in a file."""
 NAME = re.compile(r"(?P<set>[a-z0-9_-]+):(?P<part>.+)")
 SPLIT = re.compile(r"(?P<split>[a-z-]+)(\[:(?P<limit>\d+)\])?")
 
@@ -28,7 +30,9 @@ class Place(NamedTuple):
     split: str
 
 
-def load(name: str, *, progress: Progress | None = None, memory_limit_bytes: int | None = None) -> FaceSet:
+def load(
+    name: str, *, progress: Progress | None = None, memory_limit_bytes: int = MEMORY_LIMIT_BYTES
+) -> FaceSet:
     """The face set called ``name``.
 
     Args:
@@ -36,8 +40,8 @@ def load(name: str, *, progress: Progress | None = None, memory_limit_bytes: int
             order, ``NAME:PATH`` or ``NAME:PATH@SPLIT`` for a set in a folder, or a plain path, whose set is
             recognised by its layout.
         progress: called with (done, total) faces while they are rendered or read.
-        memory_limit_bytes: images of a set in a folder that take more than this (2 GiB by default) are
-            decoded into a file in the cache and stay there.
+        memory_limit_bytes: images of a set in a folder that take more are decoded into a file in the
+            cache and stay there.
 
     Raises:
         UsageError: no such set or split.
@@ -48,22 +52,38 @@ def load(name: str, *, progress: Progress | None = None, memory_limit_bytes: int
         return _synthfer(name, name.partition(":")[2], progress)
     listing = list_faces(place)
     listing.require_sound()
+    address = f"{place.dataset.name}:{place.path}" + (f"@{place.split}" if place.split else "")
+    return face_set(
+        listing.of_split(place.split), address, progress=progress, memory_limit_bytes=memory_limit_bytes
+    )
 
+
+def face_set(
+    listing: Listing,
+    name: str,
+    *,
+    progress: Progress | None = None,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> FaceSet:
+    """The listed faces with their pictures.
+
+    Raises:
+        DataError: there are none, or a picture cannot be read.
+    """
     import numpy as np
 
-    from edgefer.data.decode import MEMORY_LIMIT_BYTES, decode
+    from edgefer.data.decode import decode
     from edgefer.data.faceset import FaceSet
 
-    listing = listing.of_split(place.split)
     listing.require_sound()
     votes = [face.votes for face in listing.faces]
     return FaceSet(
-        name=f"{place.dataset.name}:{place.path}" + (f"@{place.split}" if place.split else ""),
+        name=name,
         images=decode(
             [face.picture for face in listing.faces],
-            place.dataset.name,
+            listing.name,
+            memory_limit_bytes=memory_limit_bytes,
             progress=progress,
-            memory_limit_bytes=MEMORY_LIMIT_BYTES if memory_limit_bytes is None else memory_limit_bytes,
         ),
         labels=listing.labels(),
         classes=listing.classes,

@@ -137,7 +137,7 @@ def jaffe(root: Path) -> Path:
 
 
 def affectnet(root: Path) -> Path:
-    """Ten pictures to train on, one of them without a face; two to validate with, their list without a header."""
+    """Ten pictures to train on, one without a face; two to validate with, in a list without a header."""
     tables = {"training.csv": range(10), "validation.csv": range(10, 12)}
     for table, numbers in tables.items():
         rows = []

@@ -51,14 +51,12 @@ def read(path: Path) -> Listing:
             problems.refuse("lines other than a name, a blank and a label", where, "get the list anew")
         elif split not in ("train", "test"):
             problems.refuse("names that begin with neither train_ nor test_", where, "get the list anew")
-        elif code.strip() not in map(str, range(1, 8)):
-            problems.refuse("labels out of 1..7", where, "get the list anew")
-        else:
-            aligned = PurePosixPath(name)
-            file_name = f"{aligned.with_suffix('')}_aligned{aligned.suffix}"
-            known.add(pictures / file_name)
-            if picture := listed(pictures, file_name, problems):
+        elif picture := listed(pictures, aligned(name), problems):
+            known.add(picture.path)
+            if code.strip() in map(str, range(1, 8)):
                 gathered.add(Face(picture, CODES[int(code) - 1], split))
+            else:
+                problems.refuse("labels out of 1..7", where, "get the list anew")
     warn_of_unlisted(picture_files(pictures), known, problems)
     return Listing(
         name="rafdb",
@@ -69,3 +67,9 @@ def read(path: Path) -> Listing:
         splits=("train", "test"),
         problems=problems,
     )
+
+
+def aligned(name: str) -> str:
+    """``train_00001.jpg`` -> ``train_00001_aligned.jpg``."""
+    path = PurePosixPath(name)
+    return f"{path.with_suffix('')}_aligned{path.suffix}"
