@@ -56,7 +56,7 @@ def fer2013_folders(root: Path) -> Path:
 
 VOTES = [
     ("Training", "fer0000000.png", "4,0,0,1,3,2,0,0,0,0"),  # 4 of the 9 that count: no majority
-    ("Training", "fer0000001.png", "6,0,1,1,0,0,0,0,1,1"),  # neutral
+    ("Training", "fer0000001.png", "5,0,1,1,1,0,0,0,1,1"),  # neutral: single votes do not count
     ("Training", "fer0000002.png", "0,0,0,0,0,0,0,7,3,0"),  # contempt
     ("Training", "fer0000003.png", "1,0,0,2,0,0,0,0,7,0"),  # unknown
     ("Training", "", "0,0,0,0,0,0,0,0,0,10"),  # no face: the publisher leaves the name empty

@@ -84,6 +84,24 @@ def test_everything_that_is_wrong_is_told_at_once(miniature):
         assert problem.examples and (problem.action or not problem.refused)
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("rafdb", "basic/Image/aligned"),
+        ("ferplus folders", "data/FER2013Valid"),
+        ("affectnet crops", "val_set/images"),
+    ],
+)
+def test_files_in_no_list(miniature, name, folder):
+    path = miniature(name)
+    Image.new("RGB", (9, 9)).save(path / folder / "extra.jpg")
+    (path / folder / ".hidden.jpg").write_text("no picture")
+    (path / folder / "Thumbs.db").write_text("no picture")
+    findings = checked(path)
+    assert noted(findings) == {"files in no list": 1} and not findings.refused
+    assert findings.problems[0].examples == [str(path / folder / "extra.jpg")]
+
+
 def test_what_is_in_two_splits(miniature):
     path = miniature("csv")
     root = path.parent / "anna"

@@ -73,7 +73,7 @@ DAMAGES = {
     ),
     "a vote that is no number": (
         "ferplus",
-        lambda p: edit(p / "fer2013new.csv", "png,6,", "png,six,"),
+        lambda p: edit(p / "fer2013new.csv", "png,5,", "png,five,"),
         "ten counts of votes, e.g. fer2013new.csv, line 3",
     ),
     "votes without pictures": ("ferplus", lambda p: (p / "fer2013.csv").unlink(), "is not FERPlus with pic"),

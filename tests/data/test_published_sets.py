@@ -110,6 +110,14 @@ def test_ferplus_without_label_files_reads_the_votes_beside_the_folders(miniatur
     assert np.array_equal(faces.images, expected.images[[0, 3]])
 
 
+def test_ferplus_leaves_out_rows_without_a_name_whatever_their_votes(miniature):
+    path = miniature("ferplus")
+    expected = load(f"ferplus:{path}").fingerprint()
+    votes = path / "fer2013new.csv"
+    votes.write_text(votes.read_text().replace("Training,,0,0", "Training,,9,0"))
+    assert load(f"ferplus:{path}").fingerprint() == expected
+
+
 @given(st.lists(st.integers(0, 10), min_size=10, max_size=10))
 def test_a_majority_has_more_than_half_of_the_votes_that_count(counts):
     winner, strong = majority(tuple(counts)), [count * (count > 1) for count in counts]
