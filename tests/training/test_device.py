@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgefer.models import get
-from edgefer.models.pattlite import PAttLite
 from edgefer.training.device import choose_device, choose_precision, keep_in_float32, surroundings
 from edgefer.training.processes import Place
 from edgefer_runtime.errors import DeviceError
@@ -59,7 +58,7 @@ def gradients(network: nn.Module, *size: int) -> dict[str, torch.dtype]:
 
 def test_strided_depthwise_layers_compute_in_float32():
     torch.manual_seed(0)
-    network = PAttLite(7, attention=True)
+    network = get("pattlite").build("head", 7)
     keep_in_float32(network)
     dtypes = gradients(network, 4, 3, 96, 96)
     strided = [name for name, layer in network.named_modules() if is_strided_depthwise(layer)]
