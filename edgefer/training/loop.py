@@ -21,7 +21,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import ModelSpec
 from edgefer.training.augment import vary
 from edgefer.training.batches import place_pictures
-from edgefer.training.checkpoint import Checkpoint, save_checkpoint
+from edgefer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgefer.training.device import (
     Accelerator,
     Autocast,
@@ -36,7 +36,7 @@ from edgefer.training.freezing import freeze, train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.logs import Log
 from edgefer.training.objectives import make_objective
-from edgefer.training.optimize import carries_over, follow, make_optimizers, set_learning_rates
+from edgefer.training.optimize import carries_over, follow, has_stalled, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
 from edgefer.training.processes import Place, find_place, helpers
 from edgefer.training.progress import Pace, Progress
@@ -219,11 +219,7 @@ class _Run:
         while True:
             self.begin_stage(saved)
             saved = None
-            patience = self.stage.patience or self.stage.epochs
-            while (
-                position.epoch < self.stage.epochs
-                and position.epoch - position.best_epoch(self.stage.monitor) <= patience
-            ):
+            while position.epoch < self.stage.epochs and not has_stalled(self.stage, position.stage_history):
                 self.train_epoch()
                 self.validate()
                 position.begin_epoch(position.epoch + 1)
@@ -252,6 +248,11 @@ class _Run:
         position, stages = self.position, self.job.recipe.stages
         stage = self.stage = stages[position.stage]
         self.contract = replace(self.job.spec.contract, height=stage.size, width=stage.size)
+        if stage.from_best and position.stage and saved is None:
+            self.average = None
+            if self.place.rank == 0:
+                best = load_checkpoint(self.job.out / "best.json")
+                self.objective.network.load_state_dict(dict(best.weights))
         freeze(self.objective.network, stage)
         self.objective.begin(stage, self.class_weights())
         if not self.optimizers or not carries_over(stages[position.stage - 1], stage):

@@ -201,6 +201,7 @@ class Stage:
         sampling: ``balanced`` draws every class equally often, ``shuffled`` every face once.
         soft_labels: learn from the votes of a set that has them, not from the class most voted for.
         dropout: rate of all dropouts, or of each by name; None for the network's own.
+        from_best: begin with the best weights of the stage before, not with its last.
         trainable: ``all``; ``head``: what follows the trunk; or the head and this many of the trunk's last
             layers, counted as Keras does.
         frozen_norms: the trunk's batch normalisations learn nothing and use the statistics they have.
@@ -233,6 +234,7 @@ class Stage:
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     soft_labels: bool = False
     dropout: Share | Mapping[str, Share] | None = None
+    from_best: bool = False
     trainable: Literal["all", "head"] | Count = "all"
     frozen_norms: bool = False
     patience: CountOrNone = 0

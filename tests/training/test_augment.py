@@ -139,6 +139,9 @@ def test_zoom_and_shift_are_within_their_ranges():
     zoomed = centres(run(marked(101, 101, 50, 80), Augmentation(scale=0.2), contract))[:, 1] / 30
     assert 0.79 < zoomed.min() < 0.87
     assert 1.13 < zoomed.max() < 1.21
+    enlarged = centres(run(marked(101, 101, 50, 80), Augmentation(scale=(1.0, 1.5)), contract))[:, 1] / 30
+    assert 0.99 < enlarged.min() < 1.1
+    assert 1.4 < enlarged.max() < 1.51
     shifted = centres(run(marked(101, 101, 50, 50), Augmentation(translation=0.1), contract))
     assert 8 < shifted.abs().max() < 10.5
     assert shifted.mean().abs() < 2
