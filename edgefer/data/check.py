@@ -137,13 +137,16 @@ def _warn_of_shared_subjects(faces: Sequence[Face], problems: Problems) -> None:
 
 def _warn_of_alike(listing: Listing, problems: Problems, progress: Progress | None) -> None:
     """Note pictures that look alike in two splits without being equal; a smaller split is held in memory."""
-    splits = [name for name, _ in Counter(face.split for face in listing.faces).most_common()]
-    parts = [face_set(listing.of_split(name), name, progress=progress) for name in splits if len(splits) > 1]
-    for larger, smaller in combinations(parts, 2):
-        for pair in find_duplicates(larger, smaller):
+    splits = Counter(face.split for face in listing.faces)
+    if len(splits) < 2:
+        return
+    parts = [listing.of_split(name) for name, _ in splits.most_common()]
+    pictured = [(part.faces, face_set(part, listing.name, progress=progress)) for part in parts]
+    for (larger, images), (smaller, others) in combinations(pictured, 2):
+        for pair in find_duplicates(images, others):
             if pair.kind == "perceptual" or pair.mirrored:
-                first = listing.of_split(larger.name).faces[pair.first_index].picture.name
-                second = listing.of_split(smaller.name).faces[pair.second_index].picture.name
+                first = larger[pair.first_index].picture.name
+                second = smaller[pair.second_index].picture.name
                 mirrored = " in a mirror" if pair.mirrored else ""
                 problems.warn("pictures alike in two splits", f"{first} and {second}{mirrored}")
 

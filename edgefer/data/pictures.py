@@ -54,7 +54,7 @@ class PictureFile:
 
     Attributes:
         path: PNG, JPEG, TIFF or what else Pillow reads with 8 bits a channel.
-        box: the part of it that is the face; beyond the picture's edges it is black.
+        box: the part of it that is the face, as far as it lies within the picture.
     """
 
     path: Path
@@ -67,12 +67,10 @@ class PictureFile:
 
     def size(self) -> tuple[int, int]:
         """Width and height of the box, or of the picture once it is upright."""
-        if self.box:
-            return self.box[2] - self.box[0], self.box[3] - self.box[1]
         with self._opened() as image:
-            width, height = image.size
             turned = image.getexif().get(ExifTags.Base.Orientation) in QUARTER_TURNS
-            return (height, width) if turned else (width, height)
+            left, top, right, bottom = self._face(*(image.size[::-1] if turned else image.size))
+            return right - left, bottom - top
 
     def pixels(self, width: int, height: int) -> NDArray[np.uint8]:
         """RGB, uint8 ``height`` x ``width`` x 3."""
@@ -80,12 +78,20 @@ class PictureFile:
             if image.mode.startswith(DEEP_MODES):
                 raise ValueError(f"pixels of kind {image.mode}")
             upright = ImageOps.exif_transpose(image).convert("RGB")
-            return _resized(upright.crop(self.box) if self.box else upright, width, height)
+            return _resized(upright.crop(self._face(*upright.size)), width, height)
 
     def stamp(self) -> str:
         """Path, box, size and time of change."""
         status = self.path.stat()
         return f"{self.path.absolute()} {self.box} {status.st_size} {status.st_mtime_ns}"
+
+    def _face(self, width: int, height: int) -> Box:
+        """The box within a picture of that size: a list that asks for a billion pixels gets no more."""
+        left, top, right, bottom = self.box or (0, 0, width, height)
+        box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            raise ValueError(f"the face's box {self.box} is not in its {width} x {height} pixels")
+        return box
 
     @contextmanager
     def _opened(self) -> Iterator[Image.Image]:

@@ -101,11 +101,6 @@ DAMAGES = {
     ),
     "no pictures": ("rafdb", lambda p: (p / "basic/Image").rename(p / "elsewhere"), "no aligned pictures"),
     "no labels": ("ckplus", lambda p: (p / "Emotion").rename(p / "elsewhere"), "has no labels"),
-    "a label that is no number": (
-        "ckplus",
-        lambda p: (p / "Emotion/S005/001/S005_001_00000005_emotion.txt").write_text("angry"),
-        "labels out of 1..7, e.g. .*angry",
-    ),
     "a sequence that is missing": (
         "ckplus",
         lambda p: (p / "cohn-kanade-images/S005").rename(p / "cohn-kanade-images/.hidden"),
@@ -120,6 +115,11 @@ DAMAGES = {
         "affectnet",
         lambda p: edit(p / TRAINING, ",5,6,", ",NULL,6,"),
         "without a face's box",
+    ),
+    "a box outside its picture": (
+        "affectnet",
+        lambda p: edit(p / TRAINING, ",5,6,20,20", ",40,6,20,20"),
+        "the face's box .* is not in its 40 x 30 pixels",
     ),
     "a picture outside": (
         "affectnet",
@@ -175,6 +175,22 @@ def test_a_csv_file_with_a_mistake(miniature, old, new, told):
     edit(path, old, new)
     with pytest.raises(DataError, match=told):
         load(f"csv:{path}")
+
+
+@pytest.mark.parametrize("label", ["angry", "0", "8", "3.5", "nan"])
+def test_a_label_of_ckplus_that_is_none(miniature, label):
+    path = miniature("ckplus")
+    (path / "Emotion/S005/001/S005_001_00000005_emotion.txt").write_text(label)
+    with pytest.raises(DataError, match=f"labels out of 1..7, e.g. .*S005_001_00000005_emotion.txt: {label}"):
+        load(f"ckplus:{path}")
+
+
+def test_a_box_of_a_billion_pixels_ends_where_its_picture_ends(miniature):
+    path = miniature("affectnet")
+    edit(path / TRAINING, ",5,6,20,20", ",10,12,999999999,999999999")
+    faces = load(f"affectnet:{path}")
+    edit(path / TRAINING, ",10,12,999999999,999999999", ",10,12,30,18")
+    assert load(f"affectnet:{path}").fingerprint() == faces.fingerprint()
 
 
 def test_a_line_twice_counts_once(miniature):
