@@ -37,6 +37,7 @@ Count: TypeAlias = Annotated[int, Within(1)]
 CountOrNone: TypeAlias = Annotated[int, Within(0)]
 Positive: TypeAlias = Annotated[float, Within(0, above=True)]
 NotNegative: TypeAlias = Annotated[float, Within(0)]
+Decay: TypeAlias = Annotated[float, Within(0, 0.999999)]
 Monitor: TypeAlias = Literal["validation_accuracy", "validation_loss", "accuracy", "loss"]
 """What is watched from epoch to epoch: a column of the training's log."""
 
@@ -62,7 +63,7 @@ class Augmentation:
 
     flip: Share = 0.0
     rotation_degrees: NotNegative = 0.0
-    scale: Share | tuple[Positive, Positive] = 0.0
+    scale: Annotated[float, Within(0, 0.9)] | tuple[Positive, Positive] = 0.0
     translation: Share = 0.0
     brightness: Share = 0.0
     contrast: Share = 0.0
@@ -80,16 +81,15 @@ class Augmentation:
 
     def scaled(self, strength: float) -> Augmentation:
         """The same with every range and probability times ``strength``, but for mirroring."""
-        values = {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("flip", "scale", "erasing_side")
-        }
-        values = {name: value * strength for name, value in values.items()}
-        low, high = (1 + (end - 1) * strength for end in self.zoom)
-        return replace(
-            self, **values, scale=(low, high) if isinstance(self.scale, tuple) else self.scale * strength
-        )
+        values = asdict(self)
+        for name in values.keys() - {"flip", "erasing_side"}:
+            value = values[name]
+            values[name] = (
+                tuple(1 + (end - 1) * strength for end in value)
+                if isinstance(value, tuple)
+                else value * strength
+            )
+        return Augmentation(**values)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,13 @@ class Optimizer:
     kind: Literal["adam", "adamw", "sgd"] = "adam"
     momentum: Share = 0.9
     nesterov: bool = False
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     epsilon: Positive = 1e-8
     weight_decay: NotNegative = 0.0
+
+    def __post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise DataError("nesterov = true without momentum", expected="a momentum above 0")
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,7 @@ class Stage:
     repeats: Count | tuple[tuple[CountOrNone, Count], ...] = 1
     warmup_steps: CountOrNone = 0
     gradient_clip: NotNegative = 0.0
-    ema_decay: Annotated[float, Within(0, 0.999999)] = 0.0
+    ema_decay: Decay = 0.0
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     sampling: Literal["shuffled", "balanced"] = "shuffled"
@@ -264,12 +268,12 @@ class Recipe:
     Attributes:
         name: the table's name.
         stages: what is done, in order.
-        pretrained: the data that the weights it starts from have seen; empty where it starts from scratch.
+        pretrained: the data that the weights it starts from have seen; None where it starts from scratch.
     """
 
     name: str
     stages: tuple[Stage, ...]
-    pretrained: Literal["", "imagenet", "ms-celeb-1m"] = ""
+    pretrained: Literal["imagenet", "ms-celeb-1m"] | None = None
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -326,17 +330,18 @@ def load_recipe(source: str | Path, name: str = "synthfer") -> Recipe:
 
 
 def _recipe(name: str, table: Mapping[str, Any], where: str) -> Recipe:
-    shared = {key: value for key, value in table.items() if key not in ("stages", "pretrained")}
-    check_table(Stage, shared, where)
-    stages = table.get("stages", [])
+    check_table(Stage, table, where, beside=("pretrained", "stages"))
+    shared, whole = dict(table), {}
+    stages = shared.pop("stages", [])
+    if "pretrained" in shared:
+        whole["pretrained"] = shared.pop("pretrained")
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
         raise DataError(f"{where}: stages = {stages!r}", expected=f"tables [[{name}.stages]]")
-    values = check_table(Recipe, {"name": name, "pretrained": table.get("pretrained", "")}, where)
-    values["stages"] = tuple(
+    read = [
         read_table(Stage, _merged(shared, stage), f"{where} stage {number}")
         for number, stage in enumerate(stages, 1)
-    )
-    return Recipe(**values)
+    ]
+    return Recipe(name, tuple(read), **check_table(Recipe, whole, where))
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

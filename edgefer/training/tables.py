@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,14 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Within:
-    """Bounds of a number; ``low`` itself is left out where ``above`` says so."""
+    """Bounds of a finite number; ``low`` itself is left out where ``above`` says so."""
 
     low: float
     high: float = math.inf
     above: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high and not (self.above and value == self.low)
+        inside = self.low < value if self.above else self.low <= value
+        return inside and value <= self.high and math.isfinite(value)
 
     def __str__(self) -> str:
         lower = f"{'above' if self.above else 'from'} {self.low:g}"
@@ -54,20 +55,27 @@ def read_table(kind: type[T], table: Any, where: str) -> T:
         raise DataError(f"{where}: {error.found}", expected=error.expected) from error
 
 
-def check_table(kind: type, table: Any, where: str) -> dict[str, Any]:
+def check_table(kind: type, table: Any, where: str, *, beside: Sequence[str] = ()) -> dict[str, Any]:
     """The values of a table that need not be complete, converted to what ``kind`` holds.
+
+    Args:
+        kind: a dataclass.
+        table: of some of its fields.
+        where: words for messages.
+        beside: keys that the table may have too; they are passed over.
 
     Raises:
         DataError: a key is unknown, or a value is of the wrong kind or out of bounds.
     """
-    known = get_type_hints(kind, include_extras=True)
+    kinds = get_type_hints(kind, include_extras=True)
+    known = [*kinds, *beside]
     if not isinstance(table, Mapping):
         raise DataError(f"{where}: {table!r}", expected=f"a table with the keys {', '.join(known)}")
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
             raise DataError(f"{where}: unknown key {key!r}", expected=f"one of {', '.join(near or known)}")
-    return {key: _convert(value, known[key], f"{where}: {key}") for key, value in table.items()}
+    return {key: _convert(table[key], kinds[key], f"{where}: {key}") for key in table if key in kinds}
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:

@@ -42,11 +42,11 @@ def test_every_number_of_a_paper_has_its_source(model):
 
 
 @pytest.mark.parametrize(
-    ("model", "pretrained"), [("pattlite", "imagenet"), ("dsan", "ms-celeb-1m"), ("lanmsff", "")]
+    ("model", "pretrained"), [("pattlite", "imagenet"), ("dsan", "ms-celeb-1m"), ("lanmsff", None)]
 )
 def test_papers_say_what_they_start_from(model, pretrained):
     assert load_recipe(model, "paper").pretrained == pretrained
-    assert load_recipe(model).pretrained == ""
+    assert load_recipe(model).pretrained is None
 
 
 def test_a_papers_small_sets_are_repeated_more_often():
@@ -84,11 +84,21 @@ def test_a_file_of_ones_own(tmp_path):
         ("size = 96", "", "stage 1: no size"),
         ("size = 96", "size = 0", "size = 0\nexpected: a whole number from 1"),
         ("flip = 0.5", "flip = 1.5", "flip = 1.5\nexpected: a number from 0 to 1"),
+        ("1e-3", "inf", "learning_rate = inf"),
+        ("1e-3", "nan", "learning_rate = nan"),
+        ("warmup_steps = 5", "optimizer = {nesterov = true, momentum = 0}", "optimizer: nesterov"),
+        ("warmup_steps = 5", "dropout = {fc = 2}", "a number from 0 to 1 or a table of a number"),
+        ("warmup_steps = 5", "trainable = 'tail'", "one of all, head or a whole number from 1"),
         ("1e-3", "0", "learning_rate = 0\nexpected: a number above 0"),
         ("warmup_steps = 5", "warmup_steps = '5'", "warmup_steps = '5'"),
         ("warmup_steps = 5", "optimizer.kind = 'lion'", "one of adam, adamw, sgd"),
-        ("warmup_steps = 5", "optimizer.betas = [0.9]", r"a number from 0 to 1, a number from 0 to 1"),
-        ("warmup_steps = 5", "pretrained = 'web'", "pretrained = 'web'"),
+        ("warmup_steps = 5", "optimizer.betas = [0.9]", r"\[a number from 0 to .*, a number from 0"),
+        ("warmup_steps = 5", "pretrained = 'web'", "pretrained = 'web'\nexpected: one of imagenet"),
+        (
+            "warmup_steps = 5",
+            "pretraned = 'imagenet'",
+            r"unknown key 'pretraned'\nexpected: one of pretrained",
+        ),
         ("warmup_steps = 5", "repeats = [[10, 2]]", "a first row"),
         ("[[synthfer.stages]]", "[synthfer.stages]", r"tables \[\[synthfer.stages"),
         ("epochs = 2", "epochs = ", "not TOML"),
