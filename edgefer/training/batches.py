@@ -19,7 +19,7 @@ HEADROOM = 0.5
 """Share of a GPU's free memory that pictures may take; the rest is the training's."""
 
 AHEAD = 3
-"""Batches that are read before they are needed."""
+"""Streamed batches in memory at once: the one that is learnt from, and the next ones."""
 
 CHUNK = 1024
 """Pictures moved to the device at once."""
@@ -84,28 +84,28 @@ def place_pictures(faces: FaceSet, device: torch.device) -> Pictures:
 
 @contextmanager
 def _ahead(source: Iterator[Tensor]) -> Iterator[Iterator[Tensor]]:
-    """``source``, computed by a thread that is at most ``AHEAD`` items in front."""
+    """``source``, computed by a thread; at most ``AHEAD`` items are there that are not done with."""
     ready: queue.Queue[Tensor | BaseException | None] = queue.Queue()
     room = threading.Semaphore(AHEAD)
     left = threading.Event()
 
     def run() -> None:
-        try:
-            for item in source:
-                ready.put(item)
-                room.acquire()
-                if left.is_set():
-                    return
-            ready.put(None)
-        except BaseException as error:
-            ready.put(error)
+        item: Tensor | BaseException | None = None
+        while room.acquire() and not left.is_set():
+            try:
+                item = next(source, None)
+            except BaseException as error:
+                item = error
+            ready.put(item)
+            if not isinstance(item, Tensor):
+                return
 
     def take() -> Iterator[Tensor]:
         while (item := ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            room.release()
             yield item
+            room.release()
 
     thread = threading.Thread(target=run, name="pictures", daemon=True)
     thread.start()
