@@ -136,7 +136,7 @@ def _warn_of_shared_subjects(faces: Sequence[Face], problems: Problems) -> None:
 
 
 def _warn_of_alike(listing: Listing, problems: Problems, progress: Progress | None) -> None:
-    """Note pictures that look alike in two splits without being equal; a smaller split is held in memory."""
+    """Note pictures that look alike in two splits without being equal."""
     splits = Counter(face.split for face in listing.faces)
     if len(splits) < 2:
         return

@@ -166,6 +166,7 @@ def test_damage_is_told_with_its_place(miniature, damage):
         ("-45.0", "inf", "no number of degrees"),
         (",Sad", ",", "lines without a label, e.g. line 3"),
         (",label", ",expression", "no column label"),
+        (",test", ",", "pictures without a split, e.g. .*2.png"),
         ('anna/1', '"anna/1', "line 3: unexpected end of data"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from PIL import Image
 from edgefer.data import DATASETS, load
 from edgefer.data.faceset import EXPRESSIONS, FaceSet
 from edgefer.data.labels import EIGHT, SYNONYMS, own_classes
-from edgefer.data.registry import find
+from edgefer.data.registry import find, list_faces
 from edgefer.data.sets import LOADERS
 from edgefer.data.sets.ferplus import CANDIDATES, majority, shares
 from edgefer_runtime.errors import DataError, UsageError
@@ -126,6 +126,12 @@ def test_a_majority_has_more_than_half_of_the_votes_that_count(counts):
     if winner in EIGHT:
         votes = shares(tuple(counts))
         assert sum(votes) == pytest.approx(1) and EIGHT[int(np.argmax(votes))] == winner
+
+
+def test_votes_among_eight_are_no_votes_among_seven(miniature):
+    seven = list_faces(find(f"ferplus:{miniature('ferplus')}")).only(EXPRESSIONS)
+    assert seven.classes == EXPRESSIONS and {face.votes for face in seven.faces} == {None}
+    assert seven.left_out["contempt"] == 1 and len(seven.faces) == 4
 
 
 def test_rafdb_counts_its_labels_from_surprise(miniature):

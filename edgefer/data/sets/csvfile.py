@@ -55,6 +55,10 @@ def read(path: Path) -> Listing:
                 )
             )
     faces = gathered.faces
+    splits = tuple(dict.fromkeys(face.split for face in faces if face.split))
+    for face in faces if splits else ():
+        if not face.split:
+            problems.refuse("pictures without a split", face.picture.name, "name a split for all or for none")
     classes = own_classes({face.label for face in faces})
     return Listing(
         name="csv",
@@ -62,7 +66,7 @@ def read(path: Path) -> Listing:
         layout="a csv file with columns path and label",
         classes=tuple(dict.fromkeys(classes.values())),
         faces=[face._replace(label=classes[face.label]) for face in faces],
-        splits=tuple(dict.fromkeys(face.split for face in faces if face.split)),
+        splits=splits,
         problems=problems,
     )
 
