@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,12 @@ from edgefer_runtime.errors import CheckError, DataError
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 Result = TypeVar("Result")
+
+BEYOND = re.compile(r">(\d+(?:\.\d+)?)")
+"""A group of all faces that are turned further than so many degrees."""
+
+UNGROUPED = ("", "all", "unlisted")
+"""Values that put a face into no group: the lists behind the attribute do not name it."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +48,24 @@ class Rate:
 def grouped(values: NDArray[np.generic] | None, result: Callable[[Bools], Result]) -> dict[str, Result]:
     """``result`` of each group of faces that share a value, in the order of the values.
 
+    Words may name groups of which one lies in another, as the pose subsets of RAN do: a face of ``>45`` is
+    one of ``>30`` as well. A face of ``all``, ``unlisted`` or NaN is in no group.
+
     Args:
-        values: one an image, shape N; None gives no groups.
+        values: numbers or words, one an image, shape N; None gives no groups.
         result: takes the mask (bool, N) of a group's faces.
     """
     if values is None:
         return {}
-    return {f"{value:g}" if values.dtype.kind in "iuf" else str(value): result(values == value)
-            for value in np.unique(values)}  # fmt: skip
+    if values.dtype.kind in "iuf":
+        return {f"{value:g}": result(values == value) for value in np.unique(values) if value == value}
+    words = [str(word) for word in np.unique(values) if str(word) not in UNGROUPED]
+    limits = {word: float(found[1]) for word in words if (found := BEYOND.fullmatch(word))}
+    groups = {}
+    for word in sorted(words, key=lambda word: (limits.get(word, -1), word)):
+        within = [each for each in limits if word in limits and limits[each] > limits[word]]
+        groups[word] = result(np.isin(values, [word, *within]))
+    return groups
 
 
 def checked(probabilities: Floats, labels: NDArray[np.integer], classes: int) -> None:

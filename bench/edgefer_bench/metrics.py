@@ -41,12 +41,16 @@ class Evaluation:
         subjects: distinct subjects, None when the set does not name them.
         subject_interval: 95 % bootstrap interval over subjects, the one to quote for new people; None
             when subjects are unnamed or fewer than five.
-        mean_recall: mean of the classes' recalls, not swayed by how many faces each has.
+        mean_recall: mean of the classes' recalls, not swayed by how many faces each has: what papers call
+            the mean per-class accuracy.
+        macro_f1: mean of the classes' F1, in percent.
         per_class: recall of each class that has faces; likewise accuracy ``per_yaw`` (degrees),
-            ``per_occlusion`` and ``per_session``, empty where the attribute is missing.
+            ``per_pose``, ``per_occlusion`` and ``per_session``, empty where the attribute is missing.
+        precision: share of each class's predictions that are right, for the classes that were predicted.
+        f1: harmonic mean of precision and recall of each class that has faces, in percent.
         confusion: faces with true class (row) and predicted class (column), K x K.
-        var_paper: :func:`var_paper` over the yaws, None without yaws.
-        var_poses: :func:`var_poses` over the yaws, None without yaws.
+        var_paper: :func:`var_paper` over the yaws or, without yaws, the poses; None without either.
+        var_poses: :func:`var_poses` likewise.
         calibration_error: :func:`calibration_error`.
         confidence: mean probability of the predicted class.
         information_density: :func:`information_density`, None when the parameters are not known.
@@ -59,8 +63,12 @@ class Evaluation:
     subjects: int | None
     subject_interval: Interval | None
     mean_recall: float
+    macro_f1: float
     per_class: Mapping[str, Rate]
+    precision: Mapping[str, Rate]
+    f1: Mapping[str, float]
     per_yaw: Mapping[str, Rate]
+    per_pose: Mapping[str, Rate]
     per_occlusion: Mapping[str, Rate]
     per_session: Mapping[str, Rate]
     confusion: tuple[tuple[int, ...], ...]
@@ -89,7 +97,8 @@ def evaluate(
         probabilities: N x K, columns in the order of ``classes``.
         labels: N, indices into ``classes``.
         classes: K class names.
-        attributes: arrays of length N; ``subject``, ``yaw``, ``occlusion`` and ``session`` are used.
+        attributes: arrays of length N; ``subject``, ``yaw``, ``pose``, ``occlusion`` and ``session``
+            are used.
         parameters: trainable parameters of the network, for the information density.
 
     Raises:
@@ -105,11 +114,15 @@ def evaluate(
     def rates(values: NDArray[np.generic] | None) -> dict[str, Rate]:
         return grouped(values, lambda chosen: Rate.of(hits[chosen]))
 
-    per_class = {classes[int(index)]: rate for index, rate in rates(labels).items()}
-    per_yaw = rates(attributes.get("yaw"))
-    poses = [rate.value for rate in per_yaw.values()]
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (labels, predicted), 1)
+    faces_and_predictions = confusion.sum(axis=1) + confusion.sum(axis=0)
+    f1 = {classes[k]: 200 * float(confusion[k, k] / faces_and_predictions[k]) for k in np.unique(labels)}
+    per_class, precision = (
+        {classes[int(index)]: rate for index, rate in rates(values).items()} for values in (labels, predicted)
+    )
+    per_yaw, per_pose = rates(attributes.get("yaw")), rates(attributes.get("pose"))
+    poses = [rate.value for rate in (per_yaw or per_pose).values()]
     subjects = attributes.get("subject")
     over_subjects = None if subjects is None else subject_interval(100 * hits, subjects)
     low, high = wilson(int(hits.sum()), len(hits))
@@ -121,8 +134,12 @@ def evaluate(
         subjects=None if subjects is None else len(np.unique(subjects)),
         subject_interval=over_subjects,
         mean_recall=float(np.mean([rate.value for rate in per_class.values()])),
+        macro_f1=float(np.mean([*f1.values()])),
         per_class=per_class,
+        precision=precision,
+        f1=f1,
         per_yaw=per_yaw,
+        per_pose=per_pose,
         per_occlusion=rates(attributes.get("occlusion")),
         per_session=rates(attributes.get("session")),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),

@@ -65,21 +65,55 @@ def check_classes(classes: Sequence[str], path: Path, faces: Faces) -> None:
         raise DataError(
             f"{path} tells {', '.join(classes)} apart, {faces.name} is labelled {', '.join(faces.classes)}",
             expected="the same classes, in any order",
-            action="choose a set with the classes that the network was trained on",
+            action="choose a set with the classes that the network was trained on; `edgefer eval` compares "
+            "over those that both have with --shared-classes",
         )
 
 
-def predict(classifier: Classifier, faces: Faces, on_chunk: Callable[[int], None]) -> NDArray[np.float32]:
+def in_classes_of(
+    probabilities: NDArray[np.float32], classes: Sequence[str], wanted: Sequence[str]
+) -> NDArray[np.float32]:
+    """Probabilities of the classes wanted, in that order.
+
+    Where others are left out, what remains is divided by its sum: the probabilities of a network that knows
+    that the face is one of these.
+
+    Args:
+        probabilities: N x K, columns in the order of ``classes``.
+        classes: K class names.
+        wanted: some or all of them.
+    """
+    chosen: NDArray[np.float32] = probabilities[:, [classes.index(name) for name in wanted]]
+    if len(wanted) == len(classes):
+        return chosen
+    chosen /= np.maximum(chosen.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return chosen
+
+
+def predict(
+    classifier: Classifier,
+    faces: Faces,
+    on_chunk: Callable[[int], None],
+    *,
+    restricted: bool = False,
+) -> NDArray[np.float32]:
     """Probabilities of every face: float32, N x K, columns in the order of the set's classes.
 
+    Args:
+        classifier: the engine, open.
+        faces: the set.
+        on_chunk: told how many faces were done, each time.
+        restricted: leave out classes of the engine that the set does not have (:func:`in_classes_of`).
+
     Raises:
-        DataError: the engine and the set do not have the same classes.
+        DataError: the engine and the set do not have the same classes, and it is not ``restricted``.
     """
-    check_classes(classifier.classes, classifier.bundle.path, faces)
-    columns = [classifier.classes.index(name) for name in faces.classes]
+    if not restricted:
+        check_classes(classifier.classes, classifier.bundle.path, faces)
     chunks = []
     for start in range(0, len(faces.images), CHUNK):
-        chunks.append(classifier.predict(faces.images[start : start + CHUNK])[:, columns])
+        probabilities = classifier.predict(faces.images[start : start + CHUNK])
+        chunks.append(in_classes_of(probabilities, classifier.classes, faces.classes))
         on_chunk(len(chunks[-1]))
     return np.concatenate(chunks)
 

@@ -1,4 +1,4 @@
-"""Tables for people, from records and evaluations: rich for the terminal, Markdown for a page."""
+"""Tables for people, from records: rich for the terminal, Markdown for a page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,6 @@ _COLUMNS: tuple[Cell, ...] = (
     ("accuracy", "%"),
     ("drop", "points"),
     ("ID", "%/M"),
-)
-_GROUPS = (
-    ("class", "per_class"),
-    ("yaw", "per_yaw"),
-    ("occlusion", "per_occlusion"),
-    ("session", "per_session"),
 )
 
 
@@ -114,49 +108,6 @@ def export_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         numbers = number(row.get("size_mb")), number(row.get("accuracy"), 1), drop
         add_row(written, (f"{row['target']} {row['precision']}", Path(row["path"]).name, *numbers))
     return written
-
-
-def evaluation_tables(evaluation: Mapping[str, Any]) -> list[RenderableType]:
-    """Tables of an evaluation: in short, by attribute, and what is confused with what.
-
-    Args:
-        evaluation: its JSON form; ``subject``, ``data`` and ``notice`` beside it say what was evaluated.
-    """
-    from rich.text import Text
-
-    named = [str(evaluation[key]) for key in ("subject", "data") if key in evaluation]
-    overall = table(" on ".join(named) or "edgefer eval", ("", ""), header=False)
-    for line in _in_short(evaluation):
-        add_row(overall, line)
-    groups = table("taken apart", ("", "", "images", "accuracy %"), left=2)
-    for heading, key in _GROUPS:
-        for name, rate in evaluation[key].items():
-            value = with_interval(rate["value"], rate["interval"], 1)
-            add_row(groups, (heading, name, f"{rate['images']:,}", value))
-        groups.add_section()
-    names = list(evaluation["classes"])
-    confusion = table("true class down, predicted across", ("", *names))
-    for name, counts in zip(names, evaluation["confusion"], strict=True):
-        add_row(confusion, (name, *(f"{count:,}" if count else "·" for count in counts)))
-    notice = evaluation.get("notice")
-    return [overall, groups, confusion, *([Text(notice, style="dim")] if notice else [])]
-
-
-def _in_short(evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
-    accuracy = evaluation["accuracy"]
-    lines = [("accuracy over images", with_interval(accuracy, evaluation["interval"], 1) + " %")]
-    if evaluation["subject_interval"]:
-        over_people = with_interval(accuracy, evaluation["subject_interval"], 1)
-        lines.append((f"accuracy over {evaluation['subjects']} subjects", over_people + " %"))
-    lines += [
-        ("images", f"{evaluation['images']:,}"),
-        ("mean recall", f"{evaluation['mean_recall']:.1f} %"),
-        ("calibration error (ECE)", f"{evaluation['calibration_error']:.1f} %"),
-        ("Var, poses and overall (as papers)", number(evaluation["var_paper"])),
-        ("Var, poses only", number(evaluation["var_poses"])),
-        ("ID, % per million parameters", number(evaluation["information_density"], 1)),
-    ]
-    return lines
 
 
 def _by_model(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.models.resnet import basic, initialise, stage, stem
 
 ALPHA = 0.4
@@ -144,3 +145,8 @@ class DSAN(nn.Module):
 def build(variant: str, classes: int) -> nn.Module:
     """The network for ``classes`` expressions; ``full`` is its only variant."""
     return DSAN(classes)
+
+
+def anatomy(network: DSAN) -> Anatomy:
+    """The trunk's maps, 7 x 7 at 224 pixels, and the layers that classify each branch."""
+    return Anatomy((Maps((network.trunk,)),), (network.classify_global, network.classify_local))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.models.blocks import KERAS_EPS, channel_bottleneck, initialise_he
 
 STAGES = ((32, 1), (64, 2), (128, 4))
@@ -144,3 +145,10 @@ def build(variant: str, classes: int) -> nn.Module:
     """The network of ``variant`` for ``classes`` expressions."""
     stem_pool, rounding = variant.split("-")
     return FCSDNet(classes, stem_pool=stem_pool, ceil=rounding == "ceil")
+
+
+def anatomy(network: FCSDNet) -> Anatomy:
+    """The maps of the last transition before it halves them, 7 x 7 at 100 pixels, and the last layer."""
+    *_, last_transition, _attention = network.features.children()
+    _convolution, activation, _pool = last_transition.children()
+    return Anatomy((Maps((activation,)),), (network.classify,))

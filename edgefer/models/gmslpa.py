@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.models.blocks import conv_norm
 from edgefer.models.resnet import Body, basic, bottleneck, initialise, stage, stem
 
@@ -241,3 +242,9 @@ def build(variant: str, classes: int) -> nn.Module:
     """The network of ``variant`` (see the module) for ``classes`` expressions."""
     form, shared = VARIANTS[variant]
     return GMSLPA(classes, form=form, shared=shared)
+
+
+def anatomy(network: GMSLPA) -> Anatomy:
+    """The maps of both branches, 7 x 7 and, reunited, 14 x 14 at 224 pixels, and what classifies them."""
+    whole, local = Maps((network.whole,)), Maps((*network.local.networks,), grid=2)
+    return Anatomy((whole, local), (network.classify_global, network.classify_local))

@@ -22,6 +22,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.models.blocks import KERAS_EPS, channel_bottleneck, initialise_he
 
 KERAS_MOMENTUM = 0.01
@@ -197,3 +198,9 @@ def separable(inputs: int, outputs: int, *, dilation: int = 1) -> nn.Sequential:
 def build(variant: str, classes: int) -> nn.Module:
     """The network of ``variant`` for ``classes`` expressions."""
     return LANMSFF(classes, pwfs=variant in ("full", "no-massatt"), massatt=variant in ("full", "no-pwfs"))
+
+
+def anatomy(network: LANMSFF) -> Anatomy:
+    """The maps of the last block's last convolution, 8 x 8 at 64 pixels, and the fully connected layer."""
+    *_, last, _pool, _dropout = network.blocks[-1].children()
+    return Anatomy((Maps((last,)),), (network.classify,))

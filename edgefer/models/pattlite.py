@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.models.blocks import KERAS_EPS, DepthwiseSeparable, conv_norm
 
 TRUNK = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1))
@@ -205,3 +206,8 @@ def initialise(module: nn.Module) -> None:
 def build(variant: str, classes: int) -> nn.Module:
     """The network of ``variant`` for ``classes`` expressions."""
     return PAttLite(classes, variant=variant)
+
+
+def anatomy(network: PAttLite) -> Anatomy:
+    """The trunk's maps, 14 x 14 at 224 pixels (the patch block leaves 2 x 2), and FC2."""
+    return Anatomy((Maps((network.trunk,)),), (network.classify,))

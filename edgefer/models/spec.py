@@ -13,6 +13,8 @@ from edgefer_runtime.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgefer.models.anatomy import Anatomy
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
@@ -45,7 +47,7 @@ class ModelSpec:
         contract: what the network takes.
         published_parameters: the paper's own count for seven classes.
         published_convention: what that count includes.
-        module: where ``build(variant, classes)`` lives; imported when first needed.
+        module: where ``build(variant, classes)`` and ``anatomy(network)`` live; imported when first needed.
         published: the accuracies that the paper reports.
         output: what the network returns.
         research_variants: those of the variants that are never exported; the model's module says why.
@@ -102,3 +104,8 @@ class ModelSpec:
             raise UsageError(f"{self.name} for {classes} classes", expected="at least 2")
         network: nn.Module = import_module(self.module).build(variant, classes)
         return network
+
+    def anatomy(self, network: nn.Module) -> Anatomy:
+        """Where a network that this built has its last maps and its features."""
+        anatomy: Anatomy = import_module(self.module).anatomy(network)
+        return anatomy

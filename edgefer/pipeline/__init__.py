@@ -13,3 +13,15 @@ Report = Callable[[str, int, int], None]
 
 def ignore(stage: str, done: int, total: int) -> None:
     """A report that nobody reads."""
+
+
+def counting(report: Report, stage: str, total: int) -> Callable[[int], None]:
+    """A function that is told how many more are done, and reports how many are done in all."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        report(stage, done, total)
+
+    return advance

@@ -1,66 +1,169 @@
-"""Accuracy of a model, a checkpoint or a bundle on a face set."""
+"""Accuracy of a model, a checkpoint or a bundle on a face set, and pictures that explain it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
-from edgefer.pipeline import Report, ignore
+from edgefer.pipeline import Report, counting, ignore
+from edgefer.pipeline.explain import Pictures
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.shared_classes import comparable_faces
 from edgefer.pipeline.subjects import find_checkpoint, is_bundle
 from edgefer_bench.metrics import evaluate as evaluate_predictions
-from edgefer_bench.scoring import check_classes
+from edgefer_bench.scoring import in_classes_of
 from edgefer_bench.scoring import predict as predict_bundle
+from edgefer_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgefer.training.trained import TrainedNetwork
+
+Accelerator = Literal["auto", "cpu", "cuda"]
 
 
-def evaluate(subject: str, data: str, on_progress: Report = ignore) -> dict[str, Any]:
-    """Evaluate ``subject`` on the face set ``data``.
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What `edgefer eval` was asked for.
+
+    Attributes:
+        subject: a model's name, a checkpoint's path or a bundle's.
+        data: the face set.
+        shared_classes: evaluate on the classes that network and set share.
+        check_order: check on all faces, not on a few, that their order does not matter.
+        accelerator: where a network computes.
+        batch_size: faces it computes at once; None for what suits the device.
+        pictures: what to draw, and where to.
+    """
+
+    subject: str
+    data: str = "synthfer:test"
+    shared_classes: bool = False
+    check_order: bool = False
+    accelerator: Accelerator = "auto"
+    batch_size: int | None = None
+    pictures: Pictures = field(default_factory=Pictures)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Probabilities of ``faces``, N x K, and who gave them: a network, if it was no bundle."""
+
+    faces: FaceSet
+    probabilities: NDArray[np.float32]
+    parameters: int
+    network: TrainedNetwork | None = None
+    order_check: dict[str, Any] | None = None
+
+
+def evaluate(settings: EvaluationSettings, on_progress: Report = ignore) -> dict[str, Any]:
+    """Evaluate a network or an engine.
+
+    A network is asked for the same faces sorted by class, shuffled and one by one first, a few of them
+    or all: one that answers differently has no accuracy.
 
     Returns:
         The evaluation as JSON (:class:`edgefer_bench.metrics.Evaluation`) with ``subject``, ``data``,
-        ``classes`` and ``notice``.
+        ``classes``, ``left_out`` (faces of classes that are not shared), ``order_check`` (null for a
+        bundle) and ``notice``.
 
     Raises:
-        UsageError, DataError: no such subject or set, or classes that differ.
-        MissingError: what the subject needs is not installed.
+        UsageError, DataError: no such subject or set, classes that differ, or a picture that cannot be drawn.
+        CheckError: answers depend on the order of the faces, or are no finite numbers.
+        DeviceError: CUDA was asked for and is not there.
+        MissingError: what the subject or a picture needs is not installed.
     """
-    faces = load_faces(data, on_progress)
-    bundle = is_bundle(Path(subject))
-    probabilities, parameters = (
-        _of_bundle(subject, faces, on_progress) if bundle else _of_network(subject, faces)
-    )
+    bundle = is_bundle(Path(settings.subject))
+    settings.pictures.require()
+    if bundle:
+        _refuse_network_options(settings)
+    everything = load_faces(settings.data, on_progress)
+    answer = _of_bundle if bundle else _of_network
+    answers = answer(settings, everything, on_progress)
+    faces = answers.faces
     evaluation = evaluate_predictions(
-        probabilities, faces.labels, classes=faces.classes, attributes=faces.attributes, parameters=parameters
+        answers.probabilities,
+        faces.labels,
+        classes=faces.classes,
+        attributes=faces.attributes,
+        parameters=answers.parameters,
     )
-    described = {"subject": subject, "data": faces.name, "classes": faces.classes, "notice": notice(data)}
-    return {**described, **evaluation.to_json()}
+    result = {
+        "subject": settings.subject,
+        "data": faces.name,
+        "left_out": len(everything) - len(faces),
+        "order_check": answers.order_check,
+        "notice": notice(settings.data),
+        **evaluation.to_json(),
+    }
+    settings.pictures.draw(result, faces, answers.probabilities, answers.network, on_progress)
+    return result
 
 
-def _of_bundle(path: str, faces: FaceSet, on_progress: Report) -> tuple[NDArray[np.float32], int]:
+def _of_bundle(settings: EvaluationSettings, faces: FaceSet, on_progress: Report) -> _Answers:
     from edgefer_runtime import Classifier
 
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        on_progress("accuracy", done, len(faces))
-
+    path = Path(settings.subject)
     with Classifier.open(path) as classifier:
-        return predict_bundle(classifier, faces, advance), classifier.bundle.manifest.parameters
+        faces = comparable_faces(faces, classifier.classes, path, shared_only=settings.shared_classes)
+        advance = counting(on_progress, "accuracy", len(faces))
+        probabilities = predict_bundle(classifier, faces, advance, restricted=settings.shared_classes)
+        return _Answers(faces, probabilities, classifier.bundle.manifest.parameters)
 
 
-def _of_network(name: str, faces: FaceSet) -> tuple[NDArray[np.float32], int]:
-    checkpoint, path = find_checkpoint(name)
+def _of_network(settings: EvaluationSettings, faces: FaceSet, on_progress: Report) -> _Answers:
+    checkpoint, path = find_checkpoint(settings.subject)
     from edgefer.models import count, get
-    from edgefer.training.predict import predict
+    from edgefer.training.order import check_order
+    from edgefer.training.trained import TrainedNetwork
 
-    check_classes(checkpoint.classes, path, faces)
-    spec = get(checkpoint.model)
-    probabilities = predict(checkpoint.network(), checkpoint.contract, faces.images, output=spec.output)
-    columns = [checkpoint.classes.index(name) for name in faces.classes]
-    return probabilities[:, columns], count(spec, checkpoint.variant, len(checkpoint.classes))
+    classes = checkpoint.classes
+    faces = comparable_faces(faces, classes, path, shared_only=settings.shared_classes)
+    network = TrainedNetwork(checkpoint, _device(settings.accelerator), settings.batch_size)
+    order_check = check_order(
+        lambda chosen, batch_size: network.predict(faces.images, chosen, batch_size=batch_size),
+        faces.labels,
+        f"{checkpoint.model} ({checkpoint.variant}) at {path}",
+        everything=settings.check_order,
+    )
+    advance = counting(on_progress, "accuracy", len(faces))
+    probabilities = network.predict(faces.images, np.arange(len(faces)), on_chunk=advance)
+    return _Answers(
+        faces,
+        in_classes_of(probabilities, classes, faces.classes),
+        count(get(checkpoint.model), checkpoint.variant, len(classes)),
+        network,
+        asdict(order_check),
+    )
+
+
+def _device(accelerator: Accelerator) -> torch.device:
+    import torch
+
+    if accelerator != "cuda" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    from edgefer.training.device import choose_device
+
+    return choose_device(accelerator)
+
+
+def _refuse_network_options(settings: EvaluationSettings) -> None:
+    asked = {
+        "--cam": settings.pictures.cam,
+        "--embedding": settings.pictures.embedding,
+        "--check-order": settings.check_order,
+        "--batch-size": settings.batch_size,
+        "--accelerator": settings.accelerator != "auto",
+    }
+    if refused := [option for option, value in asked.items() if value]:
+        raise UsageError(
+            f"{settings.subject} is a bundle: an engine runs as built, and shows nothing of its inside",
+            expected=f"a model or a checkpoint with {', '.join(refused)}",
+            action="name the checkpoint that the bundle was exported from, or leave these options out",
+        )

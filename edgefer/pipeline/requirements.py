@@ -11,6 +11,7 @@ EXTRAS = {
     "export": ("torch", "safetensors", "onnx", "onnxscript"),
     "onnxruntime": ("onnxruntime", "onnx"),
     "openvino": ("openvino", "onnxruntime", "onnx"),
+    "report": ("matplotlib", "sklearn"),
 }
 """Modules that each extra of the distribution brings."""
 

@@ -72,6 +72,13 @@ def test_an_evaluation_counted_by_hand():
         "happiness": 75,
     }
     assert found.mean_recall == 75
+    assert {name: (rate.value, rate.images) for name, rate in found.precision.items()} == {
+        "anger": (50, 2),
+        "fear": (pytest.approx(200 / 3), 3),
+        "happiness": (100, 3),
+    }
+    assert found.f1 == pytest.approx({"anger": 50, "fear": 80, "happiness": 100 * 6 / 7})
+    assert found.macro_f1 == pytest.approx((50 + 80 + 600 / 7) / 3)
     assert {name: (rate.value, rate.images) for name, rate in found.per_yaw.items()} == {
         "-45": (100, 3),
         "0": (50, 4),
@@ -91,6 +98,32 @@ def test_unknown_attributes_leave_their_fields_empty():
     assert found.per_yaw == found.per_occlusion == found.per_session == {}
     assert found.var_paper is found.var_poses is found.information_density is None
     assert list(found.per_class) == ["anger", "fear"]
+
+
+def test_a_class_that_is_never_predicted_has_no_precision_and_an_f1_of_zero():
+    found = evaluate(one_hot([0, 0, 2]), np.array([0, 1, 1]), classes=CLASSES)
+    assert list(found.precision) == ["anger", "happiness"]
+    assert found.f1 == pytest.approx({"anger": 200 / 3, "fear": 0})
+    assert found.macro_f1 == pytest.approx(100 / 3)
+
+
+def test_pose_subsets_lie_in_one_another_as_in_the_published_lists():
+    pose = np.array([">45", ">30", "all", ">45", "unlisted", ">30", ">100"])
+    right = np.array([1, 1, 1, 0, 0, 0, 1])
+    found = evaluate(
+        one_hot(np.where(right, 0, 1)), np.zeros(7, dtype=int), classes=CLASSES, attributes={"pose": pose}
+    )
+    shares = {name: (round(rate.value), rate.images) for name, rate in found.per_pose.items()}
+    assert shares == {">30": (60, 5), ">45": (67, 3), ">100": (100, 1)}
+    assert found.var_poses == pytest.approx(np.var([60, 200 / 3, 100]))
+    assert found.var_paper == pytest.approx(np.var([60, 200 / 3, 100, 400 / 7]))
+
+
+def test_faces_of_unknown_yaw_are_in_no_group():
+    found = evaluate(
+        one_hot([0, 0, 0]), np.zeros(3, int), classes=CLASSES, attributes={"yaw": np.array([0, np.nan, 45])}
+    )
+    assert [*found.per_yaw] == ["0", "45"]
 
 
 def test_an_evaluation_is_json():
@@ -153,6 +186,9 @@ def test_every_face_is_counted_once(images, classes, random):
             found.accuracy
         )
     assert 0 <= found.calibration_error <= 100
+    for name, f1 in found.f1.items():
+        recall, precision = found.per_class[name].value, getattr(found.precision.get(name), "value", 0)
+        assert f1 == pytest.approx(2 * recall * precision / (recall + precision) if recall else 0)
 
 
 def test_what_cannot_be_evaluated_is_refused():

@@ -1,11 +1,9 @@
 import io
 
-import numpy as np
 import pytest
 from rich.console import Console
 
-from edgefer_bench.metrics import evaluate
-from edgefer_bench.tables import bench_markdown, bench_table, evaluation_tables, export_table
+from edgefer_bench.tables import bench_markdown, bench_table, export_table
 
 NOTICE = "synthetic faces: they prove the pipeline, not accuracy on people"
 
@@ -112,27 +110,3 @@ def test_an_export_shows_a_row_a_bundle():
     assert rows(text, "openvino")[0][2:] == ["openvino-int8", "1.40", "71.4", "0.25", "[-0.50…1.00]"]
     text = rendered(export_table([{**row, "accuracy_drop_ci": None}]))
     assert rows(text, "openvino")[0][3:] == ["–", "–", "0.25"]
-
-
-def test_an_evaluation_shows_every_group_and_confusion():
-    labels = np.arange(60) % 2
-    found = evaluate(
-        np.eye(2)[np.where(np.arange(60) < 6, 1 - labels, labels)],
-        labels,
-        classes=("fear", "anger"),
-        attributes={"yaw": np.repeat([-45, 45], 30), "subject": np.arange(60) // 6},
-        parameters=1_000_000,
-    )
-    text = rendered(
-        *evaluation_tables({**found.to_json(), "subject": "pattlite", "data": "[synthfer]", "notice": NOTICE})
-    )
-    assert "pattlite on [synthfer]" in text
-    assert NOTICE in text
-    assert "accuracy over 10 subjects" in text
-    assert rows(text, "yaw") == [
-        ["yaw", "-45", "30", "80.0", "[62.7…90.5]"],
-        ["yaw", "45", "30", "100.0", "[88.6…100.0]"],
-    ]
-    assert rows(text, "fear") == [["fear", "anger"], ["fear", "27", "3"]]
-    assert rows(text, "anger") == [["anger", "3", "27"]]
-    assert "90.0" in text and "Var, poses only" in text
