@@ -1,0 +1,204 @@
+"""Cross-validation: `edgefer train --folds K`, a training for each fold of people."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.faceset import FaceSet
+from edgefer.data.folds import Fold, hold_out, image_folds, subject_folds
+from edgefer.data.leakage import guard
+from edgefer.models import count, get
+from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.subjects import training_folder
+from edgefer.pipeline.train import HELD_OUT, TrainingFaces, TrainSettings, choose_recipe, train_on
+from edgefer_bench.metrics import evaluate
+from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.files import write_whole
+
+if TYPE_CHECKING:
+    from edgefer.training.device import Accelerator
+    from edgefer.training.progress import Progress
+
+SCHEMA = "edgefer.folds/1"
+TESTED = "test.npy"
+"""Probabilities of a fold's test faces, float32, N x K."""
+
+Apart = Literal["subject", "image"]
+"""What training and test of a fold do not share: people, or just pictures."""
+
+
+def cross_validate(
+    settings: TrainSettings,
+    k: int,
+    *,
+    apart: Apart = "subject",
+    on_progress: Report = ignore,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> tuple[Path, dict[str, Any]]:
+    """Train ``k`` networks, each tested on the people that the others were trained with.
+
+    The best epoch of a fold is chosen with faces held out of its training part, whole people again, so
+    that no tested face steers anything. What the run folder receives: ``fold-1`` to ``fold-K``, each a
+    training with ``test.npy`` (probabilities of its test faces), and ``folds.json``.
+    ``--resume`` keeps finished folds and goes on with the one that was interrupted.
+
+    Args:
+        settings: the training; ``data`` is dealt into folds whole, whatever its official splits.
+        k: number of folds; 5 is usual for KDEF, 10 for CK+.
+        apart: ``"subject"`` keeps people apart, ``"image"`` only pictures, as some papers did; the latter
+            measures, in part, how well the network remembers faces.
+        on_progress, on_step, on_note: as in :func:`edgefer.pipeline.train.train_model`.
+
+    Returns:
+        The path of folds.json and its content: ``protocol``, ``folds`` (faces, accuracies in percent), their
+        ``mean`` and sample standard deviation ``std``, and ``pooled``, the evaluation of all faces, each by
+        the network that did not know it.
+
+    Raises:
+        UsageError: ``--validation`` with folds, or another cross-validation was to be resumed.
+        DataError: fewer people than folds, none named, or a picture on both sides of a fold.
+        DeviceError, MissingError, CheckError: as in training.
+    """
+    if settings.validation:
+        raise UsageError(
+            f"--validation {settings.validation} together with folds",
+            expected="validation faces from each fold's own training part",
+            action="leave --validation out",
+        )
+    spec = get(settings.model)
+    faces = load_faces("synthfer:train" if settings.data == "synthfer" else settings.data, on_progress)
+    folds = (subject_folds if apart == "subject" else image_folds)(faces, k, settings.seed)
+    out = settings.output or training_folder(spec.name, settings.variant)
+    path = out / "folds.json"
+    result = _begin(path, _describe(settings, faces, k, apart), resume=settings.resume)
+    finished: list[dict[str, Any]] = result["folds"]
+    for number, fold in enumerate(folds[len(finished) :], len(finished) + 1):
+        on_note(f"fold {number} of {k}")
+        folder = out / f"fold-{number}"
+        name = f"{faces.name} fold {number}"
+        kept, held = hold_out(faces.take(fold[0], name), HELD_OUT, settings.seed)
+        tested = faces.take(fold[1], f"{name} (tested)")
+        if apart == "subject":
+            guard(kept, held, tested)
+        begun = settings.resume and (folder / "state.json").exists()
+        best, validation_accuracy = train_on(
+            TrainingFaces(kept, held, tested),
+            replace(settings, output=folder, resume=begun),
+            on_step=on_step,
+            on_note=on_note,
+        )
+        accuracy = _test(best, tested, folder / TESTED, settings.accelerator)
+        finished.append(
+            {
+                "fold": number,
+                "train": len(kept),
+                "validation": len(held),
+                "test": len(tested),
+                "validation_accuracy": 100 * validation_accuracy,
+                "accuracy": accuracy,
+            }
+        )
+        _write(path, result)
+    accuracies = [fold["accuracy"] for fold in finished]
+    result["mean"], result["std"] = mean(accuracies), stdev(accuracies)
+    result["pooled"] = evaluate(
+        _pool(out, folds, len(faces)),
+        faces.labels,
+        classes=faces.classes,
+        attributes=faces.attributes,
+        parameters=count(spec, settings.variant, len(faces.classes)),
+    ).to_json()
+    _write(path, result)
+    return path, result
+
+
+def _test(checkpoint: Path, faces: FaceSet, path: Path, accelerator: Accelerator) -> float:
+    """Write the network's probabilities of ``faces`` to ``path``; return its accuracy in percent."""
+    from edgefer.training.checkpoint import load_checkpoint
+    from edgefer.training.device import choose_device
+    from edgefer.training.trained import TrainedNetwork
+
+    network = TrainedNetwork(load_checkpoint(checkpoint), choose_device(accelerator))
+    probabilities = network.predict(faces.images, np.arange(len(faces)))
+    content = io.BytesIO()
+    np.save(content, probabilities, allow_pickle=False)
+    write_whole(path, content.getvalue())
+    return 100 * float((probabilities.argmax(1) == faces.labels).mean())
+
+
+def _pool(out: Path, folds: Sequence[Fold], total: int) -> NDArray[np.float32]:
+    """What each face's own fold said of it, N x K."""
+    parts = []
+    for number, (_, tested) in enumerate(folds, 1):
+        path = out / f"fold-{number}" / TESTED
+        try:
+            parts.append(np.load(path, allow_pickle=False))
+        except (OSError, ValueError, EOFError) as error:
+            raise _unusable(path, str(error)) from error
+        if parts[-1].shape[:1] != tested.shape:
+            raise _unusable(path, f"{len(parts[-1])} faces instead of {len(tested)}")
+    pooled = np.empty((total, parts[0].shape[1]), np.float32)
+    pooled[np.concatenate([tested for _, tested in folds])] = np.concatenate(parts)
+    return pooled
+
+
+def _describe(settings: TrainSettings, faces: FaceSet, k: int, apart: Apart) -> dict[str, Any]:
+    """What two runs must agree on to be parts of one cross-validation."""
+    return {
+        "model": settings.model,
+        "variant": get(settings.model).resolve_variant(settings.variant),
+        "data": faces.name,
+        "fingerprint": faces.fingerprint(),
+        "folds": k,
+        "apart": apart,
+        "seed": settings.seed,
+        "recipe": choose_recipe(settings).to_json(),
+        "pretrained": settings.pretrained and str(settings.pretrained),
+        "teacher": settings.teacher,
+    }
+
+
+def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, Any]:
+    """The result so far: of an interrupted run that is resumed, else a new one."""
+    if not (resume and path.exists()):
+        shared = "whole people" if described["apart"] == "subject" else "pictures, people on both sides"
+        protocol = f"{described['folds']} folds of {shared}"
+        result = {"schema": SCHEMA, "protocol": protocol, "settings": described, "folds": []}
+        _write(path, result)
+        return result
+    try:
+        result = json.loads(path.read_bytes())
+        before, _ = result["settings"], result["folds"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unusable(path, str(error)) from error
+    now = json.loads(json.dumps(described))
+    if changed := [key for key in now if before.get(key) != now[key]]:
+        raise UsageError(
+            f"{path} is of another cross-validation: {', '.join(changed)} differ",
+            expected="the same model, recipe, data, folds and seed as before",
+            action="resume with those, or start without --resume in another folder",
+        )
+    return dict(result)
+
+
+def _write(path: Path, result: Mapping[str, Any]) -> None:
+    write_whole(path, (json.dumps(result, indent=2) + "\n").encode())
+
+
+def _unusable(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} cannot be used: {reason}",
+        expected="what a cross-validation wrote",
+        action="start again without --resume",
+    )
