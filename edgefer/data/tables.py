@@ -96,6 +96,11 @@ def columns(path: Path) -> list[str]:
         return []
 
 
+def whole_number(text: str) -> int:
+    """The number that up to nine digits write; -1 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
 def beside(folder: Path, name: str) -> Path | None:
     """The file that a list calls ``name``, or None where the name would lead out of ``folder``."""
     return folder / name if is_inside(name) else None

@@ -28,7 +28,7 @@ from edgefer.data.files import listed, picture_files, warn_of_unlisted
 from edgefer.data.labels import EIGHT
 from edgefer.data.listing import Face, Gathered, Listing, Problems
 from edgefer.data.pictures import PictureFile
-from edgefer.data.tables import first_of, records
+from edgefer.data.tables import first_of, records, whole_number
 from edgefer_runtime.errors import DataError
 
 CODES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
@@ -84,7 +84,7 @@ def read(path: Path) -> Listing:
         layout="folders of crops and numpy files" if annotated else "pictures and csv lists",
         classes=EIGHT,
         faces=gathered.faces,
-        splits=tuple(dict.fromkeys([*annotated.values(), *tables.values()])),
+        splits=tuple(annotated.values() or tables.values()),
         left_out=left_out,
         problems=problems,
     )
@@ -104,15 +104,14 @@ def _from_lists(pictures: Path, tables: Mapping[Path, str], problems: Problems) 
                 problems.refuse(f"lines without {len(COLUMNS)} fields", where, "get the list anew")
                 continue
             row = dict(zip(COLUMNS, fields, strict=True))
-            code = int(row["expression"]) if row["expression"].isdecimal() else -1
+            code = whole_number(row["expression"])
             if code in OTHER_CODES:
                 yield code, PictureFile(pictures), split, where
                 continue
-            box = [row[name] for name in COLUMNS[1:5]]
-            if not all(value.isdecimal() for value in box) or "0" in box[2:]:
+            x, y, width, height = (whole_number(row[name]) for name in COLUMNS[1:5])
+            if min(x, y) < 0 or min(width, height) < 1:
                 problems.refuse("lines without a face's box", where, "get the list anew")
             elif picture := listed(pictures, row[COLUMNS[0]], problems):
-                x, y, width, height = map(int, box)
                 yield code, PictureFile(picture.path, (x, y, x + width, y + height)), split, where
 
 

@@ -19,7 +19,7 @@ from edgefer.data.labels import EXPRESSIONS
 from edgefer.data.listing import Face, Listing, Problems
 from edgefer.data.pictures import PixelRow
 from edgefer.data.sets import folder
-from edgefer.data.tables import columns, first_of, rows
+from edgefer.data.tables import columns, first_of, rows, whole_number
 from edgefer_runtime.errors import DataError
 
 SIDE = 48
@@ -36,12 +36,10 @@ FOLDERS = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
 
 
 class Row(NamedTuple):
-    """A line of the csv file: its number, code, split and pixels, empty where they are not what they should
-    be.
-    """
+    """A line of the csv file; code, split and pixels are -1 or empty where they are wrong."""
 
     line: int
-    emotion: str
+    emotion: int
     split: str
     grey: bytes
 
@@ -82,11 +80,11 @@ def read(path: Path) -> Listing:
     for number, row in enumerate(fer_rows(table, problems)):
         name = names[number] if number < len(names) else ""
         where = f"{table.name}, line {row.line}"
-        if not row.emotion.isdecimal() or int(row.emotion) >= len(CODES):
-            problems.refuse("labels out of 0..6", f"{where}: {row.emotion}", "get the file anew")
+        if not 0 <= row.emotion < len(CODES):
+            problems.refuse("labels out of 0..6", where, "get the file anew")
         elif row.grey and row.split:
             picture = PixelRow(f"{where} ({name})" if name else where, row.grey, SIDE)
-            faces.append(Face(picture, CODES[int(row.emotion)], row.split))
+            faces.append(Face(picture, CODES[row.emotion], row.split))
     return Listing(
         name="fer2013",
         path=path,
@@ -112,7 +110,7 @@ def fer_rows(table: Path, problems: Problems) -> Iterator[Row]:
         grey = _grey(row["pixels"])
         if not grey:
             problems.refuse(f"rows without {SIDE} x {SIDE} pixels in 0..255", where, "get the file anew")
-        yield Row(line, row["emotion"], split, grey)
+        yield Row(line, whole_number(row["emotion"]), split, grey)
 
 
 def picture_names(votes: Path) -> list[str]:

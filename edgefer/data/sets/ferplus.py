@@ -26,7 +26,7 @@ from edgefer.data.labels import EIGHT
 from edgefer.data.listing import Face, Gathered, Listing, Problems
 from edgefer.data.pictures import Picture, PixelRow
 from edgefer.data.sets.fer2013 import NAMES, SIDE, USAGES, fer_rows
-from edgefer.data.tables import first_of, records, rows
+from edgefer.data.tables import first_of, records, rows, whole_number
 from edgefer_runtime.errors import DataError
 
 CANDIDATES = (
@@ -162,8 +162,9 @@ def _unnamed_ballots(path: Path, split: str, problems: Problems) -> Iterator[Bal
 
 def _counts(fields: list[str], where: str, problems: Problems) -> tuple[int, ...]:
     """The votes as numbers, none where they are not ten of them."""
-    if len(fields) == len(CANDIDATES) and all(field.isdecimal() for field in fields):
-        return tuple(map(int, fields))
+    counts = tuple(map(whole_number, fields))
+    if len(counts) == len(CANDIDATES) and min(counts) >= 0:
+        return counts
     problems.refuse("rows without ten counts of votes", where, "get the file anew")
     return ()
 
