@@ -23,8 +23,8 @@ from edgefer_runtime.errors import DataError, UsageError
 RECIPE = """
 [tiny]
 size = 32
-epochs = 2
-batch_size = 16
+epochs = 1
+batch_size = 32
 learning_rate = 1e-3
 [[tiny.stages]]
 """
@@ -94,7 +94,7 @@ def test_an_interrupted_cross_validation_ends_like_an_uninterrupted_one(
     notes: list[str] = []
 
     def interrupt(progress) -> None:  # type: ignore[no-untyped-def]
-        if notes[-1] == "fold 2 of 2" and progress.step == 3:
+        if notes[-1] == "fold 2 of 2" and progress.step == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit):
@@ -118,7 +118,7 @@ def test_a_finished_one_is_only_read_and_another_one_is_not_resumed(
     _, result = cross_validate(here, 2, on_note=notes.append)
     assert notes == [] and json.loads(json.dumps(result)) == json.loads((whole / "folds.json").read_text())
     with pytest.raises(UsageError, match="another cross-validation: seed, recipe differ"):
-        cross_validate(replace(here, seed=4, epochs=1), 2)
+        cross_validate(replace(here, seed=4, epochs=2), 2)
 
     (tmp_path / "copy" / "fold-2" / "test.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(DataError, match=r"fold-2.test\.npy cannot be used"):
@@ -168,7 +168,7 @@ def test_a_picture_of_two_people_is_a_leak(settings: TrainSettings, leaking: Pat
 
 
 def test_folds_of_pictures_are_made_when_asked_for_and_say_so(settings: TrainSettings, leaking: Path) -> None:
-    here = replace(settings, data=f"csv:{leaking}/faces.csv", output=leaking / "out", epochs=1)
+    here = replace(settings, data=f"csv:{leaking}/faces.csv", output=leaking / "out")
     _, result = cross_validate(here, 2, apart="image")
     assert result["protocol"] == "2 folds of pictures, people on both sides"
     assert [row["test"] for row in result["folds"]] == [6, 6]
