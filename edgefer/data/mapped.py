@@ -45,7 +45,7 @@ class MappedImages:
         return len(self._indices)
 
     def __getitem__(self, key: slice | NDArray[Any], /) -> NDArray[np.uint8]:
-        return np.array(self._stored[self._indices[key]])
+        return self._stored[self._indices[key]]
 
     def take(self, indices: NDArray[Any]) -> MappedImages:
         """The images at ``indices`` (or where a mask holds), still in the file."""

@@ -58,7 +58,7 @@ DAMAGES = {
         ),
         "4 rows without 48 x 48 pixels in 0..255, e.g. fer2013.csv, line 2; fer2013.csv, line 3",
     ),
-    "an emotion out of range": ("fer2013", lambda p: edit(p / "fer2013.csv", "\n6,", "\n7,"), "0..6, .*line 8"),
+    "an emotion of 7": ("fer2013", lambda p: edit(p / "fer2013.csv", "\n6,", "\n7,"), "0..6, .*line 8"),
     "an emotion of five thousand digits": (
         "fer2013",
         lambda p: edit(p / "fer2013.csv", "\n6,", "\n" + "6" * 5000 + ","),

@@ -74,6 +74,8 @@ def test_indexing_is_that_of_an_array(stored_once, chosen, part, data):
     assert taken.shape == expected.shape and len(taken) == len(expected)
     again = data.draw(st.slices(len(expected)))
     assert np.array_equal(taken[again], expected[again])
+    turned = np.arange(len(expected))[::-1]
+    assert np.array_equal(taken.take(turned)[:], expected[turned])
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,9 @@ def test_a_mask_takes_too(stored):
 
 def test_what_is_read_may_be_written_to(stored):
     mapped = MappedImages(stored[0])
-    mapped[:3][...] = 0
+    read = mapped[:3]
+    read[...] = 0
+    assert type(read) is np.ndarray
     assert np.array_equal(mapped[:], stored[1])
 
 
