@@ -19,6 +19,7 @@ from edgefer.data.leakage import (
     unit,
     without_duplicates,
 )
+from edgefer.data.mapped import MappedImages
 from edgefer_runtime.errors import DataError
 
 
@@ -136,26 +137,19 @@ def test_memory_mapped_pictures_are_read_in_slices(faces, others, tmp_path):
     many = np.concatenate([others.images, faces.images, others.images, faces.images[::-1]])
     np.save(tmp_path / "images.npy", many)
 
-    class Mapped:
-        """Indexing with slices or index arrays only, as sets that do not fit into memory are."""
-
-        dtype, shape, ndim = np.dtype(np.uint8), many.shape, 4
-        file = np.load(tmp_path / "images.npy", mmap_mode="r")
+    class Watched(MappedImages):
         longest = 0
 
-        def __len__(self):
-            return len(self.file)
-
         def __getitem__(self, key):
-            assert not isinstance(key, int)
-            part = np.asarray(self.file[key])
-            Mapped.longest = max(Mapped.longest, len(part))
+            part = super().__getitem__(key)
+            Watched.longest = max(Watched.longest, len(part))
             return part
 
-    mapped = FaceSet("mapped", Mapped(), np.zeros(len(many), np.int64), ("a",))
+    images = Watched(tmp_path / "images.npy")
+    mapped = FaceSet("mapped", images, np.zeros(len(many), np.int64), ("a",))
     pairs = {(pair.first_index, pair.second_index) for pair in find_duplicates(mapped, faces)}
     assert pairs == {(140 + i, i) for i in range(70)} | {(419 - i, i) for i in range(70)}
-    assert Mapped.longest < len(many)
+    assert 0 < Watched.longest < len(many)
 
 
 def test_the_guard_names_what_leaked(faces, others):
