@@ -148,7 +148,7 @@ def build(variant: str, classes: int) -> nn.Module:
 
 
 def anatomy(network: FCSDNet) -> Anatomy:
-    """The maps of the last transition before it halves them, 7 x 7 or 6 x 6 at 100 pixels, and the last layer."""
+    """The maps of the last transition before it halves them, 7 x 7 at 100 pixels, and the last layer."""
     *_, last_transition, _attention = network.features.children()
     _convolution, activation, _pool = last_transition.children()
     return Anatomy((Maps((activation,)),), (network.classify,))
