@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefer.data import load
@@ -213,12 +213,14 @@ def test_a_split_that_is_empty(miniature):
         load(f"ferplus:{path}@val")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_listed_name_leads_out(name):
     path = beside(Path("/pictures"), name)
     assert path is None or Path("/pictures") in Path(str(path)).resolve().parents
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["C", "Z"])), min_size=2, max_size=2)))
 def test_a_table_is_read_as_it_was_written(tmp_path_factory, cells):
     import csv

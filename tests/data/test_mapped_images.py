@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -64,6 +64,7 @@ def test_a_set_in_a_file_is_the_set_in_memory(miniature, cache, name):
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-20, 19), max_size=30), st.slices(20), st.data())
 def test_indexing_is_that_of_an_array(stored_once, chosen, part, data):
     path, images = stored_once

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -118,6 +118,7 @@ def test_ferplus_leaves_out_rows_without_a_name_whatever_their_votes(miniature):
     assert load(f"ferplus:{path}").fingerprint() == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10), min_size=10, max_size=10))
 def test_a_majority_has_more_than_half_of_the_votes_that_count(counts):
     winner, strong = majority(tuple(counts)), [count * (count > 1) for count in counts]
