@@ -108,13 +108,10 @@ def _through_cache(
         digest.update(picture.stamp().encode())
     path = cache_folder() / "pictures" / f"{name}-{digest.hexdigest()[:16]}.npy"
     try:
-        mapped = MappedImages(path)
-        if mapped.shape == shape:
-            return mapped
-    except (OSError, ValueError, EOFError):
-        pass  # Not there yet, or damaged: either way it is written anew.
-    _write(path, pictures, shape, progress)
-    return MappedImages(path)
+        return MappedImages(path)
+    except (OSError, ValueError, EOFError):  # Not there yet, or damaged.
+        _write(path, pictures, shape, progress)
+        return MappedImages(path)
 
 
 def _write(
