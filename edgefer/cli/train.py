@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edgefer.cli._common import guarded, progress_bar, say
 
 if TYPE_CHECKING:
+    from edgefer.pipeline.train import TrainSettings
     from edgefer.training.progress import Progress as Standing
 
 
@@ -31,37 +32,105 @@ def train(
     variant: Annotated[str | None, typer.Option(help="A named switch of the model.")] = None,
     data: Annotated[
         str,
-        typer.Option(metavar="SET", help="synthfer (56 people), synthfer:train-large (300), or a folder."),
+        typer.Option(
+            metavar="SET",
+            help="synthfer (56 people), synthfer:train-large (300), a folder, or NAME:PATH; "
+            "see `edgefer datasets`.",
+        ),
     ] = "synthfer",
     validation: Annotated[
         str | None,
         typer.Option(metavar="SET", help="Faces that choose the best epoch. [default: the set's own]"),
     ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(metavar="RECIPE", help="synthfer (from scratch), paper, or FILE.toml[:NAME]."),
+    ] = "synthfer",
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all. [default: the recipe's]")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate: so many trainings, each tested on people it never saw."),
+    ] = None,
+    image_folds: Annotated[
+        bool,
+        typer.Option("--image-folds", help="Folds of pictures: people may be on both sides, which flatters."),
+    ] = False,
+    random_split: Annotated[
+        bool,
+        typer.Option("--random-split", help="Deal all pictures 80/10/10 in place of the official splits."),
+    ] = False,
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights of the backbone to start from: torchvision .pth, timm .safetensors, Keras .h5.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="A bigger trained network to learn from beside the labels."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     accelerator: Annotated[Accelerator, typer.Option(help="Where to compute.")] = Accelerator.auto,
+    devices: Annotated[int, typer.Option(min=1, help="Processes a node; they share each batch.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that run this same command.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of initial weights, order and augmentation.")] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard's events beside log.csv.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL]")
     ] = None,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
-    from edgefer.pipeline.train import TrainSettings, train_model
+    from edgefer.pipeline.train import TrainSettings
 
     settings = TrainSettings(
         model=model,
         variant=variant,
         data=data,
         validation=validation,
+        random_split=random_split,
+        recipe=recipe,
         epochs=epochs,
+        pretrained=pretrained,
+        teacher=teacher,
         resume=resume,
         accelerator=accelerator.value,
+        devices=devices,
+        nodes=nodes,
         seed=seed,
+        tensorboard=tensorboard,
         output=output,
     )
+    if folds:
+        _cross_validate(settings, folds, "image" if image_folds else "subject")
+    else:
+        _train_once(settings)
+
+
+def _train_once(settings: TrainSettings) -> None:
+    from edgefer.pipeline.train import train_model
+
     with progress_bar() as report, _training_bar() as step:
-        checkpoint, accuracy = train_model(settings, on_progress=report, on_step=step)
-    say(f"best checkpoint: {checkpoint} (validation accuracy {100 * accuracy:.1f} %)")
+        trained = train_model(settings, on_progress=report, on_step=step, on_note=say)
+    validated = f"validation accuracy {100 * trained.validation_accuracy:.1f} %"
+    say(f"best checkpoint: {trained.checkpoint} ({validated})")
+    if trained.test:
+        low, high = trained.test["interval"]
+        interval = f"{trained.test['accuracy']:.1f} % (95 %: {low:.1f} to {high:.1f})"
+        say(f"test accuracy {interval} on {trained.test['data']}")
+
+
+def _cross_validate(settings: TrainSettings, folds: int, apart: Literal["subject", "image"]) -> None:
+    from edgefer.pipeline.folds import cross_validate
+
+    with progress_bar() as report, _training_bar() as step:
+        path, result = cross_validate(
+            settings, folds, apart=apart, on_progress=report, on_step=step, on_note=say
+        )
+    accuracy = f"accuracy {result['mean']:.1f} %, standard deviation {result['std']:.1f}"
+    say(f"{result['protocol']}: {accuracy}; {path}")
 
 
 @contextmanager

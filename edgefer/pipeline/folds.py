@@ -20,13 +20,19 @@ from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.subjects import training_folder
-from edgefer.pipeline.train import HELD_OUT, TrainingFaces, TrainSettings, choose_recipe, train_on
+from edgefer.pipeline.train import (
+    HELD_OUT,
+    TrainingFaces,
+    TrainSettings,
+    choose_recipe,
+    predict_with,
+    train_on,
+)
 from edgefer_bench.metrics import evaluate
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
-    from edgefer.training.device import Accelerator
     from edgefer.training.progress import Progress
 
 SCHEMA = "edgefer.folds/1"
@@ -92,13 +98,13 @@ def cross_validate(
         if apart == "subject":
             guard(kept, held, tested)
         begun = settings.resume and (folder / "state.json").exists()
-        best, validation_accuracy = train_on(
+        best, validation_accuracy, _ = train_on(
             TrainingFaces(kept, held, tested),
             replace(settings, output=folder, resume=begun),
             on_step=on_step,
             on_note=on_note,
         )
-        accuracy = _test(best, tested, folder / TESTED, settings.accelerator)
+        accuracy = _test(best, tested, folder / TESTED, settings)
         finished.append(
             {
                 "fold": number,
@@ -123,14 +129,9 @@ def cross_validate(
     return path, result
 
 
-def _test(checkpoint: Path, faces: FaceSet, path: Path, accelerator: Accelerator) -> float:
+def _test(checkpoint: Path, faces: FaceSet, path: Path, settings: TrainSettings) -> float:
     """Write the network's probabilities of ``faces`` to ``path``; return its accuracy in percent."""
-    from edgefer.training.checkpoint import load_checkpoint
-    from edgefer.training.device import choose_device
-    from edgefer.training.trained import TrainedNetwork
-
-    network = TrainedNetwork(load_checkpoint(checkpoint), choose_device(accelerator))
-    probabilities = network.predict(faces.images, np.arange(len(faces)))
+    probabilities = predict_with(checkpoint, faces, settings)
     content = io.BytesIO()
     np.save(content, probabilities, allow_pickle=False)
     write_whole(path, content.getvalue())

@@ -2,40 +2,76 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
-from edgefer.models import get
+from edgefer.data.registry import find, list_faces
+from edgefer.models import ModelSpec, count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.requirements import require
-from edgefer.pipeline.subjects import training_folder
+from edgefer.pipeline.subjects import find_checkpoint, training_folder
+from edgefer_bench.metrics import evaluate
+from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
+    from edgefer.training.checkpoint import Checkpoint
     from edgefer.training.progress import Progress
+    from edgefer.training.recipe import Recipe
 
 HELD_OUT = 0.1
-"""Share of each class kept for validation when a set brings no validation faces of its own."""
+"""Share of the faces kept for validation when a set brings none of its own."""
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What `edgefer train` was asked for; None means the recipe's or the model's own."""
+    """What `edgefer train` was asked for; None means the recipe's, the model's or the set's own."""
 
     model: str
     variant: str | None = None
     data: str = "synthfer"
     validation: str | None = None
+    random_split: bool = False
+    recipe: str = "synthfer"
     epochs: int | None = None
+    pretrained: Path | None = None
+    teacher: str | None = None
     resume: bool = False
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
+    nodes: int = 1
     seed: int = 0
+    tensorboard: bool = False
     output: Path | None = None
+
+
+class TrainingFaces(NamedTuple):
+    """Faces to learn from, faces to choose the best epoch with, and test faces, which do neither."""
+
+    train: FaceSet
+    validation: FaceSet
+    test: FaceSet | None = None
+
+
+class Trained(NamedTuple):
+    """What a training ended with.
+
+    Attributes:
+        checkpoint: the best one's path.
+        validation_accuracy: of that checkpoint, a share.
+        test: its evaluation on the test faces, as JSON; None where the set has none of its own.
+    """
+
+    checkpoint: Path
+    validation_accuracy: float
+    test: dict[str, Any] | None = None
 
 
 def train_model(
@@ -43,51 +79,174 @@ def train_model(
     *,
     on_progress: Report = ignore,
     on_step: Callable[[Progress], None] = lambda _: None,
-) -> tuple[Path, float]:
-    """Train, and return the best checkpoint's path and its validation accuracy (a share).
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train, and evaluate what came of it on the set's own test faces, if it has any (``test.json``).
+
+    Args:
+        settings: what was asked for.
+        on_progress: of loading faces.
+        on_step: called after every step.
+        on_note: called with what a person should know before the training starts.
 
     Raises:
-        UsageError, DataError, DeviceError, MissingError: as :func:`edgefer.training.loop.train`.
+        UsageError, DataError, DeviceError, MissingError, CheckError: as
+            :func:`edgefer.training.loop.train`; DataError also for faces that are in training and
+            validation or test alike.
     """
-    spec = get(settings.model)
     require("train", "training")
+    faces = load_training_faces(settings, on_progress)
+    from edgefer.data.leakage import guard
+
+    guard(*filter(None, faces))
+    trained = train_on(faces, settings, on_step=on_step, on_note=on_note)
+    if faces.test is None:
+        return trained
+    test = {"data": faces.test.name, **_evaluate(trained.checkpoint, faces.test, settings)}
+    write_whole(trained.checkpoint.parent / "test.json", (json.dumps(test, indent=2) + "\n").encode())
+    return trained._replace(test=test)
+
+
+def train_on(
+    faces: TrainingFaces,
+    settings: TrainSettings,
+    *,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train on faces that are loaded already and guarded against each other; test on none."""
+    spec = get(settings.model)
     from edgefer.training.checkpoint import load_checkpoint
     from edgefer.training.loop import train
-    from edgefer.training.recipe import load_recipe
 
-    recipe = load_recipe(spec.name)
-    if settings.epochs is not None:
-        recipe = recipe.with_epochs(settings.epochs)
-    faces, validation = load_training_faces(settings, on_progress)
+    recipe = choose_recipe(settings)
+    if recipe.pretrained and not settings.pretrained:
+        on_note(
+            f"recipe {recipe.name!r} starts from {recipe.pretrained} weights; without --pretrained FILE this "
+            "training starts from nothing, and its results are not the paper's"
+        )
+    teacher = find_checkpoint(settings.teacher)[0] if settings.teacher else None
     best = train(
         spec,
         recipe,
-        faces,
-        validation,
+        faces.train,
+        faces.validation,
         settings.output or training_folder(spec.name, settings.variant),
         variant=settings.variant,
+        initial=_pretrained(spec, settings, faces.train.classes, on_note) if settings.pretrained else None,
+        teacher=teacher,
         resume=settings.resume,
         accelerator=settings.accelerator,
+        devices=settings.devices,
+        nodes=settings.nodes,
         seed=settings.seed,
+        tensorboard=settings.tensorboard,
         on_progress=on_step,
     )
-    return best, float(load_checkpoint(best).provenance["validation_accuracy"])
+    return Trained(best, float(load_checkpoint(best).provenance["validation_accuracy"]))
 
 
-def load_training_faces(settings: TrainSettings, on_progress: Report) -> tuple[FaceSet, FaceSet]:
-    """Faces to learn from and faces to choose the best epoch with.
+def predict_with(checkpoint: Path, faces: FaceSet, settings: TrainSettings) -> NDArray[np.float32]:
+    """Probabilities N x K that the network of a finished training gives ``faces``."""
+    from edgefer.training.checkpoint import load_checkpoint
+    from edgefer.training.device import choose_device
+    from edgefer.training.trained import TrainedNetwork
 
-    SynthFER brings its own validation people. Of another set a tenth of each class is held out, drawn by the
-    seed, unless ``--validation`` names faces; people may then be on both sides, so the accuracy flatters.
+    network = TrainedNetwork(load_checkpoint(checkpoint), choose_device(settings.accelerator))
+    return network.predict(faces.images, np.arange(len(faces)))
+
+
+def _evaluate(checkpoint: Path, faces: FaceSet, settings: TrainSettings) -> dict[str, Any]:
+    return evaluate(
+        predict_with(checkpoint, faces, settings),
+        faces.labels,
+        classes=faces.classes,
+        attributes=faces.attributes,
+        parameters=count(get(settings.model), settings.variant, len(faces.classes)),
+    ).to_json()
+
+
+def choose_recipe(settings: TrainSettings) -> Recipe:
+    """The recipe that ``--recipe`` and ``--epochs`` mean: a NAME of the model's, FILE.toml or FILE.toml:NAME.
+
+    Raises:
+        UsageError, DataError: there is none, or it is no recipe.
+    """
+    from edgefer.training.recipe import load_recipe
+
+    file, _, name = settings.recipe.rpartition(":")
+    if file.endswith(".toml") or name.endswith(".toml"):
+        recipe = load_recipe(file, name) if file else load_recipe(name)
+    else:
+        recipe = load_recipe(settings.model, settings.recipe)
+    return recipe if settings.epochs is None else recipe.with_epochs(settings.epochs)
+
+
+def load_training_faces(settings: TrainSettings, on_progress: Report = ignore) -> TrainingFaces:
+    """The faces that ``--data`` and ``--validation`` mean.
+
+    Official splits are kept to: test faces train nothing and choose nothing. Without a ``test`` beside it,
+    ``val`` is what everybody tests with (AffectNet), so it is the test here. A set without validation faces
+    of its own has a tenth held out by the seed: whole people where it names them. With ``--random-split``
+    all pictures are dealt 80/10/10 instead, as PAtt-Lite's authors did.
+
+    Raises:
+        UsageError, DataError: no such set, or one that cannot be read.
     """
     name = "synthfer:train" if settings.data == "synthfer" else settings.data
-    faces = load_faces(name, on_progress)
-    if settings.validation or name.startswith("synthfer:"):
-        return faces, load_faces(settings.validation or "synthfer:val", on_progress)
-    generator = np.random.default_rng(settings.seed)
-    groups = [
-        generator.permutation(np.flatnonzero(faces.labels == label)) for label in range(len(faces.classes))
-    ]
-    held = np.sort(np.concatenate([group[: max(1, round(HELD_OUT * len(group)))] for group in groups]))
-    kept = np.setdiff1d(np.arange(len(faces)), held)
-    return faces.take(kept, f"{name} (kept)"), faces.take(held, f"{name} (held out)")
+    if settings.random_split:
+        from edgefer.data.folds import eighty_ten_ten
+
+        everything = load_faces(name, on_progress)
+        dealt = zip(eighty_ten_ten(everything, settings.seed), ("80 %", "10 %", "other 10 %"), strict=True)
+        return TrainingFaces(*(everything.take(part, f"{name} ({share})") for part, share in dealt))
+    place = find(name)
+    if place is None:
+        return TrainingFaces(
+            load_faces(name, on_progress), load_faces(settings.validation or "synthfer:val", on_progress)
+        )
+
+    splits = () if place.split else list_faces(place).splits
+
+    def part(split: str) -> FaceSet:
+        return load_faces(f"{place.dataset.name}:{place.path}@{split}", on_progress)
+
+    if "train" not in splits:
+        faces, validating, testing = load_faces(name, on_progress), None, None
+    else:
+        faces = part("train")
+        validating = next((split for split in splits if split.startswith("val")), None)
+        testing = "test" if "test" in splits else validating
+    test = part(testing) if testing else None
+    if settings.validation:
+        return TrainingFaces(faces, load_faces(settings.validation, on_progress), test)
+    if validating and validating != testing:
+        return TrainingFaces(faces, part(validating), test)
+    from edgefer.data.folds import hold_out
+
+    return TrainingFaces(*hold_out(faces, HELD_OUT, settings.seed), test)
+
+
+def _pretrained(
+    spec: ModelSpec, settings: TrainSettings, classes: tuple[str, ...], on_note: Callable[[str], None]
+) -> Checkpoint:
+    """Fresh weights with those of a file put in."""
+    import torch
+
+    from edgefer.training.checkpoint import Checkpoint
+    from edgefer.training.pretrained import load_pretrained
+
+    assert settings.pretrained is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = spec.build(settings.variant, len(classes))
+    report = load_pretrained(settings.pretrained, network, spec)
+    on_note(str(report))
+    return Checkpoint(
+        model=spec.name,
+        variant=spec.resolve_variant(settings.variant),
+        classes=classes,
+        contract=spec.contract,
+        weights=network.state_dict(),
+        provenance={"pretrained": report.to_json()},
+    )

@@ -1,15 +1,28 @@
-"""Faces to learn from and faces to choose the best epoch with."""
+"""Faces to learn from, to choose the best epoch with, and to test; and one whole training with all three."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgefer.pipeline import ignore
-from edgefer.pipeline.train import TrainSettings, load_training_faces
+from edgefer.pipeline.train import TrainSettings, choose_recipe, load_training_faces, train_model
+from edgefer.training.checkpoint import load_checkpoint
+from edgefer_runtime.errors import DataError, UsageError
+
+TINY = """
+[tiny]
+pretrained = "imagenet"
+size = 32
+epochs = 1
+batch_size = 8
+learning_rate = 1e-3
+[[tiny.stages]]
+"""
 
 
 @pytest.fixture
@@ -23,30 +36,107 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def fer2013(folder: Path, usages: Sequence[str]) -> str:
+    """The csv file of FER2013 with one face a usage, none like another."""
+    generator = np.random.default_rng(1)
+    rows = [
+        f"{number % 7},{' '.join(map(str, generator.integers(0, 256, 48 * 48)))},{usage}"
+        for number, usage in enumerate(usages)
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+    return f"fer2013:{folder}"
+
+
 def test_a_tenth_of_each_class_is_held_out_and_never_trained_on(folder: Path) -> None:
-    kept, held = load_training_faces(TrainSettings("pattlite", data=str(folder)), ignore)
-    assert np.bincount(held.labels).tolist() == [3, 2, 1]
+    kept, held, test = load_training_faces(TrainSettings("pattlite", data=str(folder)))
+    assert test is None
     assert len(kept) + len(held) == 54
+    assert np.abs(np.bincount(held.labels, minlength=3) - np.array([3, 2, 0.4])).max() <= 1
     pictures = {image.tobytes() for image in kept.images}
     assert not pictures & {image.tobytes() for image in held.images}
 
 
 def test_the_seed_decides_who_is_held_out(folder: Path) -> None:
     held = [
-        load_training_faces(TrainSettings("pattlite", data=str(folder), seed=seed), ignore)[1]
+        load_training_faces(TrainSettings("pattlite", data=str(folder), seed=seed)).validation
         for seed in (0, 0, 1)
     ]
     assert held[0].fingerprint() == held[1].fingerprint() != held[2].fingerprint()
 
 
 def test_validation_faces_that_are_named_are_used(folder: Path) -> None:
-    settings = TrainSettings("pattlite", data=str(folder), validation=str(folder))
-    kept, held = load_training_faces(settings, ignore)
-    assert len(kept) == len(held) == 54
+    faces = load_training_faces(TrainSettings("pattlite", data=str(folder), validation="synthfer:val[:7]"))
+    assert (len(faces.train), len(faces.validation)) == (54, 7)
 
 
 def test_synthfer_brings_validation_people_of_its_own() -> None:
-    kept, held = load_training_faces(
-        TrainSettings("pattlite", data="synthfer:train[:35]", validation="synthfer:val[:35]"), ignore
+    faces = load_training_faces(
+        TrainSettings("pattlite", data="synthfer:train[:35]", validation="synthfer:val[:35]")
     )
-    assert not {*kept.attributes["subject"]} & {*held.attributes["subject"]}
+    assert not {*faces.train.attributes["subject"]} & {*faces.validation.attributes["subject"]}
+
+
+def test_official_splits_are_kept_to(tmp_path: Path) -> None:
+    usages = [*["Training"] * 14, *["PublicTest"] * 7, *["PrivateTest"] * 8]
+    faces = load_training_faces(TrainSettings("lanmsff", data=fer2013(tmp_path, usages)))
+    assert faces.test is not None
+    assert [len(part) for part in (faces.train, faces.validation, faces.test)] == [14, 7, 8]
+
+
+def test_a_second_split_is_for_testing_whatever_it_is_called(folder: Path) -> None:
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+    for name in ("calm", "cross", "glad"):
+        pictures = sorted((folder / name).iterdir())
+        for split, chosen in (("train", pictures[:-2]), ("val", pictures[-2:])):
+            (folder / split / name).mkdir()
+            for picture in chosen:
+                picture.rename(folder / split / name / picture.name)
+        (folder / name).rmdir()
+    kept, held, test = load_training_faces(TrainSettings("pattlite", data=str(folder)))
+    assert test is not None
+    assert (len(kept) + len(held), len(test)) == (48, 6)
+
+
+def test_a_random_split_has_three_parts_and_no_picture_twice(tmp_path: Path) -> None:
+    data = fer2013(tmp_path, ["Training"] * 40 + ["PrivateTest"] * 30)
+    parts = load_training_faces(TrainSettings("pattlite", data=data, random_split=True))
+    assert [len(part) for part in parts if part is not None] == [56, 7, 7]
+    assert len({image.tobytes() for part in parts if part is not None for image in part.images}) == 70
+
+
+def test_a_training_tests_what_it_chose_once(tmp_path: Path) -> None:
+    usages = [*["Training"] * 16, *["PublicTest"] * 7, *["PrivateTest"] * 9]
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY)
+    notes: list[str] = []
+    settings = TrainSettings(
+        "lanmsff", data=fer2013(tmp_path, usages), recipe=f"{recipe}:tiny", output=tmp_path / "run"
+    )
+    trained = train_model(settings, on_note=notes.append)
+    assert "imagenet" in notes[0] and "--pretrained" in notes[0]
+    written = json.loads((tmp_path / "run" / "test.json").read_text())
+    assert trained.test is not None
+    assert (written["data"], written["images"]) == (f"fer2013:{tmp_path}@test", 9)
+    assert written["accuracy"] == trained.test["accuracy"]
+    assert load_checkpoint(trained.checkpoint).provenance["validation"]["images"] == 7
+
+
+def test_a_face_on_both_sides_stops_a_training(folder: Path, tmp_path: Path) -> None:
+    settings = TrainSettings("pattlite", data=str(folder), validation=str(folder), output=tmp_path / "run")
+    with pytest.raises(DataError, match="54"):
+        train_model(settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_recipes_are_the_models_or_a_files(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY.replace("tiny", "synthfer"))
+    named = {
+        text: choose_recipe(TrainSettings("dsan", recipe=text)).name
+        for text in ("synthfer", "paper", f"{tmp_path}/tiny.toml", f"{tmp_path}/tiny.toml:synthfer")
+    }
+    assert list(named.values()) == ["synthfer", "paper", "synthfer", "synthfer"]
+    assert choose_recipe(TrainSettings("dsan", epochs=3)).epochs == 3
+    with pytest.raises(UsageError, match="fancy"):
+        choose_recipe(TrainSettings("dsan", recipe="fancy"))
