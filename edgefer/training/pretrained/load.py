@@ -50,14 +50,19 @@ class PretrainedReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.path}: {self.source}",
-            f"{len(self.matched)} of {len(self.matched) + len(self.fresh)} weights set from it",
-        ]
-        if self.skipped:
-            lines.append("left: " + _some(f"{name} ({why})" for name, why in self.skipped.items()))
-        modules = dict.fromkeys(name.partition(".")[0] for name in self.fresh)
-        return "\n".join([*lines, f"fresh: {', '.join(modules)}", *(f"note: {note}" for note in self.notes)])
+        layers: dict[str, dict[str, None]] = {}
+        for name, why in self.skipped.items():
+            layers.setdefault(why, {})[name.rpartition(".")[0]] = None
+        parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in self.fresh))
+        return "\n".join(
+            [
+                f"{self.path}: {self.source}",
+                f"{len(self.matched)} of {len(self.matched) + len(self.fresh)} weights set from it",
+                *(f"left: {_some(names)} ({why})" for why, names in layers.items()),
+                f"fresh: {len(self.fresh)} weights in {parts}",
+                *(f"note: {note}" for note in self.notes),
+            ]
+        )
 
 
 def load_pretrained(path: Path, network: nn.Module, spec: ModelSpec) -> PretrainedReport:
