@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -64,6 +65,7 @@ class ResNet(nn.Module):
         return x
 
 
+@cache
 def trained(expansion, counts, channels=3) -> ResNet:
     """Random weights and statistics, as after a training."""
     torch.manual_seed(1)

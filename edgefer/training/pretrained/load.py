@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def load_pretrained(path: Path, network: nn.Module, spec: ModelSpec) -> Pretrain
 
 def _recognise(path: Path, tensors: Mapping[str, Tensor], spec: ModelSpec) -> tuple[Naming, dict[str, str]]:
     """The file's naming, and its weights: published name -> name in the file."""
-    for naming in BACKBONES[spec.name]:
+    for naming in BACKBONES[spec.name].namings:
         if (prefix := naming.prefix(tensors)) is not None:
             return naming, {
                 naming.standard(name.removeprefix(prefix)): name
@@ -171,10 +171,9 @@ def _require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _another_architecture(path: Path, spec: ModelSpec, tensors: Mapping[str, Tensor], why: str) -> DataError:
-    backbone = {"pattlite": "MobileNetV1 of width 1", "dsan": "ResNet-18"}
     return DataError(
         f"{path} is no backbone of {spec.name}: it looks like {describe(tensors)}, {why}",
-        expected=backbone.get(spec.name, "ResNet-50, or ResNet-18 for its variants of that name"),
+        expected=BACKBONES[spec.name].title,
         action="name a file of that architecture, or leave --pretrained out",
     )
 
@@ -206,7 +205,6 @@ def _shape(tensor: Tensor) -> str:
     return " x ".join(map(str, tensor.shape)) or "a number"
 
 
-def _some(items: Iterable[str]) -> str:
-    listed = list(items)
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
+def _some(names: Collection[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join([*names][:SHOWN]) + more

@@ -62,12 +62,20 @@ KERAS_MOBILENET = Naming(
     "the input, which fine-tuning has to absorb",
 )
 
-BACKBONES: Mapping[str, tuple[Naming, ...]] = {
-    "pattlite": (KERAS_MOBILENET, TIMM_MOBILENET),
-    "dsan": (RESNET,),
-    "gmslpa": (RESNET,),
+
+class Backbone(NamedTuple):
+    """What a network's trunk is a part of, and the namings it is published in."""
+
+    title: str
+    namings: tuple[Naming, ...]
+
+
+BACKBONES: Mapping[str, Backbone] = {
+    "pattlite": Backbone("MobileNetV1 of width 1", (KERAS_MOBILENET, TIMM_MOBILENET)),
+    "dsan": Backbone("ResNet-18", (RESNET,)),
+    "gmslpa": Backbone("ResNet-50, or ResNet-18 for the variants of that name", (RESNET,)),
 }
-"""Which namings fit a model."""
+"""Of the models that have one."""
 
 TRUNK = "trunk."
 """What names of weights begin with that every file for the network must have."""
