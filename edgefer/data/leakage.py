@@ -36,7 +36,7 @@ same poses and lights none comes above 0.977, mirrored or not. The same picture 
 FLAT = 1.0
 """Grey levels of standard deviation below which a thumbnail shows nothing that could be compared."""
 
-CHUNK = 256
+CHUNK = 128
 """Pictures of the first set looked at together; bounds the memory."""
 
 SHOWN = 3
@@ -72,6 +72,8 @@ def find_duplicates(first: FaceSet, second: FaceSet, *, threshold: float = THRES
             in memory.
         threshold: correlation from which two pictures are one.
     """
+    if not len(second):
+        return []
     upright = np.concatenate([unit(thumbs) for _, thumbs in _thumbnails(second)])
     flipped = upright.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(upright.shape)
     found = []
@@ -131,12 +133,12 @@ def without_duplicates(faces: FaceSet, *held_out: FaceSet) -> FaceSet:
 
 
 def shared_subjects(first: FaceSet, second: FaceSet) -> list[object]:
-    """Subjects that are in both of two parts of one set; none where a set does not name them."""
+    """Subjects that are in both of two parts of one set; none where it does not name them, or by ""."""
     same_set = first.name.partition(":")[0] == second.name.partition(":")[0]
     if not same_set or "subject" not in first.attributes or "subject" not in second.attributes:
         return []
-    shared: list[object] = np.intersect1d(first.attributes["subject"], second.attributes["subject"]).tolist()
-    return shared
+    shared = np.intersect1d(first.attributes["subject"], second.attributes["subject"])
+    return [person for person in shared.tolist() if person != ""]
 
 
 def unit(thumbnails: Floats) -> Floats:

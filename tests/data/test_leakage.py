@@ -175,6 +175,14 @@ def test_people_on_both_sides_are_a_leak_within_one_set(faces, others):
     guard(named(faces, "kdef:x@train", 7), named(others, "kdef:x@test", 8))
     guard(named(faces, "kdef:x", 7), named(others, "jaffe:x", 7))
     assert shared_subjects(faces, replace(others, attributes={})) == []
+    partly = faces.take(np.arange(2), "csv:x")
+    sets = (replace(partly, attributes={"subject": np.array(["", person])}) for person in "AB")
+    assert shared_subjects(*sets) == []
+
+
+def test_nothing_is_shared_with_an_empty_set(faces):
+    empty = faces.take(np.arange(0))
+    assert find_duplicates(faces, empty) == find_duplicates(empty, faces) == []
 
 
 def test_leaked_pictures_can_be_taken_out_of_the_training(faces, others):
