@@ -41,7 +41,7 @@ class Teacher:
                 expected=f"the classes to be learnt: {', '.join(classes)}",
                 action="choose another teacher, or other faces",
             )
-        self.network = checkpoint.network().requires_grad_(False)
+        self.network = checkpoint.network()
         self.contract = checkpoint.contract
         self._output = get(checkpoint.model).output
         self._order = [checkpoint.classes.index(name) for name in classes]
