@@ -28,6 +28,9 @@ SIDE = 24
 COARSE = 8
 """Side of the thumbnail of the thumbnail that screens pairs; divides ``SIDE``."""
 
+PARTNERS = [*range(COARSE**2), COARSE**2 + 1, COARSE**2]
+"""Columns of one side's screen that meet the other side's: its half squared length meets a one."""
+
 THRESHOLD = 0.98
 """Correlation from which two pictures are one. Of SynthFER's 7.7 million pairs of different people in the
 same poses and lights none comes above 0.977, mirrored or not. The same picture keeps 0.995 at JPEG quality
@@ -76,11 +79,14 @@ def find_duplicates(first: FaceSet, second: FaceSet, *, threshold: float = THRES
         return []
     upright = np.concatenate([unit(thumbs) for _, thumbs in _thumbnails(second)])
     flipped = upright.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(upright.shape)
+    views = [
+        (mirrored, view, _screen(view)[:, PARTNERS]) for mirrored, view in ((True, flipped), (False, upright))
+    ]
     found = []
     for start, thumbs in _thumbnails(first):
         pairs: dict[tuple[int, int], Duplicate] = {}
-        for mirrored, others in ((True, flipped), (False, upright)):
-            for row, column, distance in _alike(unit(thumbs), others, threshold):
+        for mirrored, view, screen in views:
+            for row, column, distance in _alike(unit(thumbs), view, screen, threshold):
                 pair = start + row, column
                 exact = _same_pixels(first, second, *pair, mirrored)
                 if exact or distance <= 1 - threshold:
@@ -165,27 +171,30 @@ def _areas(length: int) -> Floats:
     return weights
 
 
-def _alike(first: Floats, second: Floats, threshold: float) -> Iterator[tuple[int, int, float]]:
+def _alike(
+    first: Floats, second: Floats, screen: Floats, threshold: float
+) -> Iterator[tuple[int, int, float]]:
     """(row of first, row of second, distance) of the pairs that may reach ``threshold``.
 
     Unit vectors that correlate by c are sqrt(2 - 2c) apart, and averaging over blocks is a projection,
     which brings nothing further apart: a pair whose 8 x 8 thumbnails are too far apart needs no look at
-    its 24 x 24. One matrix product gives minus half the squared distances of all pairs.
+    its 24 x 24.
     """
-    left, right = _coarse(first), _coarse(second)
-    ones = np.ones((len(left), 1), np.float32), np.ones((len(right), 1), np.float32)
-    halves = [-(vectors**2).sum(1, keepdims=True) / 2 for vectors in (left, right)]
-    closeness = np.hstack([left, halves[0], ones[0]]) @ np.hstack([right, ones[1], halves[1]]).T
-    rows, columns = np.nonzero(closeness >= threshold - 1 - 1e-5)
+    rows, columns = np.nonzero(_screen(first) @ screen.T >= threshold - 1 - 1e-5)
     distances = 1 - np.einsum("ij,ij->i", first[rows], second[columns])
     yield from zip(rows.tolist(), columns.tolist(), distances.clip(0).tolist(), strict=True)
 
 
-def _coarse(vectors: Floats) -> Floats:
-    """The projection onto block-constant thumbnails, in an orthonormal basis: N x 576 -> N x 64."""
+def _screen(vectors: Floats) -> Floats:
+    """The 8 x 8 projection in an orthonormal basis, minus half its squared length, and a one: N x 66.
+
+    With the other side's ``PARTNERS``, the product is minus half the squared distance.
+    """
     block = SIDE // COARSE
-    sums: Floats = vectors.reshape(-1, COARSE, block, COARSE, block).sum((2, 4))
-    return sums.reshape(len(vectors), -1) / np.float32(block)
+    sums = vectors.reshape(-1, COARSE, block, COARSE, block).sum((2, 4))
+    projected = sums.reshape(len(vectors), -1) / np.float32(block)
+    halves = -(projected**2).sum(1, keepdims=True) / 2
+    return np.hstack([projected, halves, np.ones_like(halves)])
 
 
 def _same_pixels(first: FaceSet, second: FaceSet, i: int, j: int, mirrored: bool) -> bool:
