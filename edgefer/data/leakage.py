@@ -109,7 +109,7 @@ def guard(*sets: FaceSet) -> None:
         if people := shared_subjects(first, second):
             named = ", ".join(map(str, people[:SHOWN]))
             raise DataError(
-                f"{len(people)} people are both in {first.name} and in {second.name}, first {named}",
+                f"people are both in {first.name} and in {second.name}: {len(people)}, first {named}",
                 expected="nobody in two of the sets that train, choose and test",
                 action="split the set by subject (edgefer train --folds), or name other sets",
             )
@@ -120,8 +120,8 @@ def guard(*sets: FaceSet) -> None:
                 for pair in duplicates[:SHOWN]
             )
             raise DataError(
-                f"{len(duplicates)} pairs of pictures are both in {first.name} and in {second.name} "
-                f"({exact} to the pixel), first numbers {pairs}",
+                f"pictures are both in {first.name} and in {second.name}: {len(duplicates)} pairs, {exact} of "
+                f"them the same to the pixel, first numbers {pairs}",
                 expected="no picture in two of the sets that train, choose and test",
                 action="remove them from the first set, or name other sets",
             )
