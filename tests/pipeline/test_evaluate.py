@@ -16,9 +16,11 @@ from edgefer.pipeline.evaluate import EvaluationSettings, evaluate
 from edgefer.pipeline.explain import Pictures
 from edgefer.pipeline.requirements import EXTRAS
 from edgefer.training.checkpoint import Checkpoint, save_checkpoint
+from edgefer.training.trained import TrainedNetwork
 from edgefer_runtime.errors import CheckError, DataError, MissingError, UsageError
 
-CLASSES = ("anger", "fear", "happiness", "neutral")
+CLASSES = ("neutral", "anger", "happiness", "fear")
+"""Of the network; a folder's are in another order."""
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +110,19 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cam.jpg", "map.webp", "matrix.png"]
     sheet = Image.open(tmp_path / "out" / "cam.jpg")
     assert sheet.size[0] > sheet.size[1] > 4 * 112
+
+
+def test_heat_maps_are_asked_for_what_the_network_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    heat_maps = TrainedNetwork.heat_maps
+
+    def remember(network, images, chosen, targets):  # type: ignore[no-untyped-def]
+        asked.append((network.predict(images, chosen).argmax(axis=1), targets))
+        return heat_maps(network, images, chosen, targets)
+
+    monkeypatch.setattr(TrainedNetwork, "heat_maps", remember)
+    evaluate(EvaluationSettings(network(), faces(*CLASSES), pictures=Pictures(cam=Path("cam.png"))))
+    np.testing.assert_array_equal(*asked[0])
 
 
 def test_too_few_faces_for_a_map_are_told() -> None:

@@ -132,8 +132,10 @@ class Probabilities(nn.Module):
         return torch.softmax(self.network(images), dim=1)
 
 
-def test_probabilities_are_explained_as_the_difference_of_their_logits(telling):
+@pytest.mark.parametrize("certainty", [1, 2000])
+def test_probabilities_are_explained_as_the_difference_of_their_logits(telling, certainty):
     images, labels, _ = blobs(4, seed=5)
+    telling.classify.weight.data *= certainty
     found = grad_cam(
         Probabilities(telling), telling.anatomy, CONTRACT, images, labels, output="probabilities"
     )

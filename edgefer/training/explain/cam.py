@@ -26,7 +26,7 @@ from edgefer.models.anatomy import Anatomy, Maps
 from edgefer.training.predict import preprocess
 from edgefer_runtime.contract import InputContract
 
-TINY = 1e-12
+TINY = torch.finfo(torch.float32).tiny
 """Keeps a logarithm and a division from zero."""
 
 
@@ -60,9 +60,9 @@ def grad_cam(
     heats = []
     for start in range(0, len(images), batch_size):
         crops = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size])).to(device)
-        chosen = torch.as_tensor(targets[start : start + batch_size], device=device)[:, None]
+        chosen = torch.as_tensor(targets[start : start + batch_size], device=device)
         with torch.enable_grad(), _recording(anatomy) as maps:
-            scores = _scores(network(preprocess(crops, contract)), output).gather(1, chosen)
+            scores = _scores(network(preprocess(crops, contract)), chosen, output)
         gradients = dict(zip(maps, torch.autograd.grad(scores.sum(), [*maps.values()]), strict=True))
         evidence = [_evidence(_whole(maps, each), _whole(gradients, each)) for each in anatomy.maps]
         heats.append(_scaled(evidence, crops.shape[1:3]).detach().cpu())
@@ -85,12 +85,13 @@ def _recording(anatomy: Anatomy) -> Iterator[dict[nn.Module, Tensor]]:
             handle.remove()
 
 
-def _scores(outputs: Tensor, output: Literal["logits", "probabilities"]) -> Tensor:
-    """Logits N x K, or the log-odds of probabilities."""
+def _scores(outputs: Tensor, targets: Tensor, output: Literal["logits", "probabilities"]) -> Tensor:
+    """Each face's logit of its target, or log-odds of its probability: N."""
+    wanted = F.one_hot(targets, outputs.shape[1]).bool()
     if output == "logits":
-        return outputs
-    others = outputs.sum(1, keepdim=True) - outputs
-    return outputs.clamp_min(TINY).log() - others.clamp_min(TINY).log()
+        return outputs[wanted]
+    others = outputs.masked_fill(wanted, 0).sum(1)
+    return outputs[wanted].clamp_min(TINY).log() - others.clamp_min(TINY).log()
 
 
 def _whole(values: Mapping[nn.Module, Tensor], maps: Maps) -> Tensor:
