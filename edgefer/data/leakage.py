@@ -120,8 +120,8 @@ def guard(*sets: FaceSet) -> None:
                 for pair in duplicates[:SHOWN]
             )
             raise DataError(
-                f"pictures are both in {first.name} and in {second.name}: {len(duplicates)} pairs, {exact} of "
-                f"them the same to the pixel, first numbers {pairs}",
+                f"pictures are both in {first.name} and in {second.name}: {len(duplicates)} pairs, {exact} "
+                f"of them the same to the pixel, first numbers {pairs}",
                 expected="no picture in two of the sets that train, choose and test",
                 action="remove them from the first set, or name other sets",
             )
