@@ -1,6 +1,6 @@
 """Put the weights of a finished SynthFER training where edgefer ships them, with what they reach.
 
-    python tools/ship_weights.py runs/fcsdnet/train-max-ceil
+    python tools/ship_weights.py runs/fcsdnet/train-max-ceil "edgefer train fcsdnet --data synthfer:train-large"
 
 Kernels are stored in float16, so it is these weights, not the training's own, that are evaluated. The
 card says how they came to be, and that nothing of it concerns people.
@@ -25,8 +25,8 @@ NOTICE = (
 )
 
 
-def main(source: str) -> None:
-    """Ship the checkpoint at ``source``."""
+def main(source: str, command: str, how: str = "") -> None:
+    """Ship the checkpoint at ``source``, which ``command`` made; ``how`` tells what it does not say."""
     checkpoint = load_checkpoint(source)
     trained_on = checkpoint.provenance["train"]["name"]
     if not trained_on.startswith("synthfer:"):
@@ -38,6 +38,8 @@ def main(source: str) -> None:
         test = evaluate(EvaluationSettings(str(draft), data=DATA, batch_size=1))
     provenance = {
         **checkpoint.provenance,
+        "command": command,
+        "how": how,
         "licence": "Apache-2.0",
         "notice": NOTICE,
         "test": {key: value for key, value in test.items() if key not in ("subject", "order_check")},

@@ -1,4 +1,4 @@
-"""The table of docs/zoo.md: what trained networks reach on a face set, as Markdown.
+"""The table at the end of docs/papers.md: what trained networks reach on a face set, as Markdown.
 
     python tools/zoo_table.py synthfer:test lanmsff pattlite fcsdnet runs/dsan/train-full
 """
