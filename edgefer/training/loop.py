@@ -329,6 +329,8 @@ class _Run:
 
         # Processes count alike when gradients are averaged, however big their share.
         weight = self.place.processes * len(pictures) / len(batch)
+        for stepper in self.steppers:
+            stepper.zero_grad()  # not before: the next gradients reuse the memory, which else goes back
         self.fabric.backward(losses.loss * weight if weight != 1 else losses.loss)
         if stage.gradient_clip:
             for stepper in self.steppers:
@@ -336,7 +338,6 @@ class _Run:
             nn.utils.clip_grad_norm_(self.objective.parameters(), stage.gradient_clip)
         for stepper in self.steppers:
             stepper.step()
-            stepper.zero_grad()
         self.mixing.end_step()
         if self.average is not None:
             steps = position.done_steps
