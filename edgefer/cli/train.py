@@ -59,6 +59,10 @@ def train(
         bool,
         typer.Option("--random-split", help="Deal all pictures 80/10/10 in place of the official splits."),
     ] = False,
+    drop_duplicates: Annotated[
+        bool,
+        typer.Option("--drop-duplicates", help="Leave copies of validation and test faces out of training."),
+    ] = False,
     pretrained: Annotated[
         Path | None,
         typer.Option(
@@ -91,6 +95,7 @@ def train(
         data=data,
         validation=validation,
         random_split=random_split,
+        drop_duplicates=drop_duplicates,
         recipe=recipe,
         epochs=epochs,
         pretrained=pretrained,

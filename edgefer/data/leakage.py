@@ -123,7 +123,7 @@ def guard(*sets: FaceSet) -> None:
                 f"pictures are both in {first.name} and in {second.name}: {len(duplicates)} pairs, {exact} "
                 f"of them the same to the pixel, first numbers {pairs}",
                 expected="no picture in two of the sets that train, choose and test",
-                action="remove them from the first set, or name other sets",
+                action="leave them out of training (edgefer train --drop-duplicates), or name other sets",
             )
 
 

@@ -39,6 +39,7 @@ class TrainSettings:
     data: str = "synthfer"
     validation: str | None = None
     random_split: bool = False
+    drop_duplicates: bool = False
     recipe: str = "synthfer"
     epochs: int | None = None
     pretrained: Path | None = None
@@ -98,6 +99,8 @@ def train_model(
     faces = load_training_faces(settings, on_progress)
     from edgefer.data.leakage import guard
 
+    if settings.drop_duplicates:
+        faces = _without_duplicates(faces, on_note)
     guard(*filter(None, faces))
     trained = train_on(faces, settings, on_step=on_step, on_note=on_note)
     if faces.test is None:
@@ -225,6 +228,18 @@ def load_training_faces(settings: TrainSettings, on_progress: Report = ignore) -
     from edgefer.data.folds import hold_out
 
     return TrainingFaces(*hold_out(faces, HELD_OUT, settings.seed), test)
+
+
+def _without_duplicates(faces: TrainingFaces, on_note: Callable[[str], None]) -> TrainingFaces:
+    """Copies of test faces left out of the rest, and those of validation faces out of training."""
+    from edgefer.data.leakage import without_duplicates
+
+    test = (faces.test,) if faces.test else ()
+    validation = without_duplicates(faces.validation, *test)
+    train = without_duplicates(faces.train, validation, *test)
+    left_out = len(faces.train) - len(train), len(faces.validation) - len(validation)
+    on_note("left out as copies: {} training and {} validation faces".format(*left_out))
+    return TrainingFaces(train, validation, faces.test)
 
 
 def _pretrained(

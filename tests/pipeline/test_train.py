@@ -28,6 +28,8 @@ learning_rate = 1e-3
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     generator = np.random.default_rng(0)
+    tmp_path /= "faces"
+    tmp_path.mkdir()
     for name, count in (("calm", 30), ("cross", 20), ("glad", 4)):
         (tmp_path / name).mkdir()
         for number in range(count):
@@ -128,6 +130,27 @@ def test_a_face_on_both_sides_stops_a_training(folder: Path, tmp_path: Path) -> 
     with pytest.raises(DataError, match="54"):
         train_model(settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_copies_of_held_out_faces_are_dropped_on_request(folder: Path, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    for name in ("calm", "cross", "glad"):
+        (held / name).mkdir(parents=True)
+        (held / name / "copy.png").write_bytes((folder / name / "00.png").read_bytes())
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY)
+    settings = TrainSettings(
+        "lanmsff",
+        data=f"folder:{folder}",
+        validation=str(held),
+        drop_duplicates=True,
+        recipe=f"{recipe}:tiny",
+        output=tmp_path / "run",
+    )
+    notes: list[str] = []
+    provenance = load_checkpoint(train_model(settings, on_note=notes.append).checkpoint).provenance
+    assert provenance["train"]["images"] == 51
+    assert "3 training and 0 validation" in notes[0]
 
 
 def test_recipes_are_the_models_or_a_files(tmp_path: Path) -> None:
