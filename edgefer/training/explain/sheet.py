@@ -96,5 +96,5 @@ def overlay(face: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
 
 def _spread(indices: NDArray[np.intp], count: int) -> list[int]:
     """``count`` of the indices, evenly apart, or all of them where they are fewer."""
-    shown = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(np.intp)
-    return [int(index) for index in indices[shown]]
+    places = (np.arange(count) + 0.5) / count * len(indices)
+    return [int(index) for index in indices[np.unique(places.astype(np.intp))]] if len(indices) else []
