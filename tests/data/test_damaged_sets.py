@@ -166,6 +166,7 @@ def test_damage_is_told_with_its_place(miniature, damage):
         ("anna/0.png", "/etc/passwd", "lead out of the folder, e.g. /etc/passwd"),
         ("anna/0.png", r"..\\secret.png", "lead out of the folder"),
         ("anna/0.png", "anna/9.png", "files that are missing, e.g. .*9.png"),
+        ("anna/0.png", "anna", "files that are missing, e.g. .*anna"),
         ("anna/1.png,Sad", "anna/0.png,Sad", "with two labels"),
         ("-45.0", "sideways", "no number of degrees, e.g. line 2 .*sideways"),
         ("-45.0", "inf", "no number of degrees"),

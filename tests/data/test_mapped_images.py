@@ -156,6 +156,16 @@ def test_pictures_are_decoded_once_until_one_of_them_changes(miniature, cache):
     assert counted and len(list(cache.iterdir())) == 2
 
 
+def test_another_csv_file_of_the_same_name_is_another_set(miniature, cache):
+    path = miniature("fer2013")
+    before = load(f"fer2013:{path}", memory_limit_bytes=0).fingerprint()
+    table = path / "fer2013.csv"
+    lines = table.read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[1], lines[2].split(",")[1])
+    table.write_text("\n".join(lines))
+    assert load(f"fer2013:{path}", memory_limit_bytes=0).fingerprint() != before
+
+
 @pytest.mark.parametrize("damage", [b"", b"no array", None], ids=["empty", "text", "truncated"])
 def test_a_damaged_file_is_written_anew(miniature, cache, damage):
     path = miniature("rafdb")
