@@ -57,10 +57,8 @@ def embed(features: NDArray[np.float32]) -> NDArray[np.float32]:
     # Elements of different branches differ in size; none shall count more for it.
     spread = features.std(axis=0)
     standard = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
-    points: NDArray[np.float32] = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(
-        standard
-    )
+    tsne = TSNE(perplexity=min(PERPLEXITY, (len(features) - 1) / 3), init="pca", random_state=0)
+    points: NDArray[np.float32] = tsne.fit_transform(standard)
     return points
 
 
