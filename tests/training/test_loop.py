@@ -16,6 +16,7 @@ from edgefer.data.mapped import MappedImages
 from edgefer.models import get
 from edgefer.training.checkpoint import load_checkpoint
 from edgefer.training.loop import train
+from edgefer.training.objectives.teacher import Teacher
 from edgefer.training.predict import predict
 from edgefer.training.recipe import Augmentation, Distillation, Optimizer, Recipe, Schedule, Stage
 from edgefer_runtime.errors import CheckError, DataError, UsageError
@@ -295,8 +296,14 @@ def test_votes_are_learnt_only_where_the_recipe_says_so(tiny, toy, tmp_path, sof
     assert accuracy(path.with_name("last.json"), toy(30, seed=2, shift=1 if soft else 0)) > 0.9
 
 
-def test_a_teacher_is_followed_at_its_own_size_and_kept_out_of_what_is_saved(tiny, toy, tmp_path):
-    """A student of few and wrong labels ends up where its teacher is."""
+def test_a_teacher_is_followed_at_its_own_size_and_kept_out_of_what_is_saved(
+    tiny, toy, tmp_path, monkeypatch
+):
+    """A student of wrong labels ends up where its teacher is."""
+    shown, logits = set(), Teacher.logits
+    monkeypatch.setattr(
+        Teacher, "logits", lambda self, images: (shown.add(images.shape), logits(self, images))[1]
+    )
     taught = fit(tiny, Recipe("teacher", (stage(15),)), toy(48), toy(6), tmp_path / "teacher")
     teacher = load_checkpoint(taught)
     wide = replace(teacher, contract=replace(tiny.contract, height=24, width=24))
@@ -305,6 +312,7 @@ def test_a_teacher_is_followed_at_its_own_size_and_kept_out_of_what_is_saved(tin
     path = fit(tiny, recipe, *sets, tmp_path / "student", teacher=wide, variant="norm")
     last = path.with_name("last.json")
     assert accuracy(last, toy(30, seed=2)) > 0.9
+    assert shown == {(8, 3, 24, 24)}
     assert load_checkpoint(last).provenance["teacher"] == teacher.describe()
     student = tiny.build("norm", 3).state_dict()
     state = load_file(path.with_name("state.safetensors"))
