@@ -1,6 +1,6 @@
 """Put the weights of a finished SynthFER training where edgefer ships them, with what they reach.
 
-    python tools/ship_weights.py runs/fcsdnet/train-max-ceil "edgefer train fcsdnet --data synthfer:train-large"
+    python tools/ship_weights.py runs/fcsdnet/train-max-ceil "edgefer train fcsdnet --seed 0"
 
 Kernels are stored in float16, so it is these weights, not the training's own, that are evaluated. The
 card says how they came to be, and that nothing of it concerns people.

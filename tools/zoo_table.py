@@ -1,6 +1,8 @@
 """The table at the end of docs/papers.md: what trained networks reach on a face set, as Markdown.
 
     python tools/zoo_table.py synthfer:test lanmsff pattlite fcsdnet runs/dsan/train-full
+
+Checkpoints are named as for `edgefer eval`.
 """
 
 from __future__ import annotations

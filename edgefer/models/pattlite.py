@@ -17,7 +17,8 @@ with anything. The variants name what attention runs between instead:
 
 Two things differ from the authors' Keras graph without changing any count or shape: stride-2 layers pad
 both sides by one instead of right and bottom by one (symmetric pads are what engines know best; Keras
-weights find their features moved by up to 15 pixels), and FC1 is written as a 1x1 convolution, so that it is quantized like one.
+weights find their features moved by up to 15 pixels), and FC1 is written as a 1x1 convolution, so that it
+is quantized like one.
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ def test_a_wheel_holds_licence_types_and_data(wheel: zipfile.ZipFile) -> None:
     for package in {name.split("/")[0] for name in names if ".dist-info" not in name}:
         assert f"{package}/py.typed" in names
     if "edgefer/__init__.py" in names:
-        for data in ("weights/pattlite.safetensors", "weights/pattlite.json", "recipes/pattlite.toml"):
-            assert f"edgefer/{data}" in names
+        for folder in ("recipes", "weights"):
+            files = {path.name for path in (ROOT / "edgefer" / folder).iterdir()}
+            assert files == {Path(name).name for name in names if name.startswith(f"edgefer/{folder}/")}
         assert any(name.startswith("edgefer/data/synthetic/") and name.endswith(".npz") for name in names)
     assert not [name for name in names if name.endswith((".pyc", ".pt", ".pkl")) or "tests/" in name]
 
