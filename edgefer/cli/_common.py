@@ -21,7 +21,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing e
 DataOption = Annotated[
     str,
     typer.Option(
-        "--data", metavar="SET", help="Face set: synthfer:SPLIT, or a folder with one sub-folder a class."
+        "--data", metavar="SET", help="synthfer:SPLIT, NAME:PATH[@SPLIT] or a folder; see `edgefer datasets`."
     ),
 ]
 
