@@ -263,5 +263,5 @@ def _pretrained(
         classes=classes,
         contract=spec.contract,
         weights=network.state_dict(),
-        provenance={"pretrained": report.to_json()},
+        provenance=report.to_json(),
     )

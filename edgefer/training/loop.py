@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -163,6 +163,10 @@ def _work(
             stop.leave()
 
 
+def _origin(initial: Checkpoint) -> dict[str, Any]:
+    return {**initial.describe(), "from": dict(initial.provenance)}
+
+
 class _Run:
     """One training as one process sees it: network, optimizers, and how far they have come."""
 
@@ -202,11 +206,13 @@ class _Run:
             "seed": job.seed,
             "recipe": job.recipe.to_json(),
             **({} if job.teacher is None else {"teacher": job.teacher.describe()}),
+            **({} if initial is None else {"initial": _origin(initial)}),
         }
         self.settings = {
             "model": job.spec.name,
             "variant": job.spec.resolve_variant(job.variant),
             "teacher": None,
+            "initial": None,
             **self.provenance,
         }
         self.log = Log(job.out, tensorboard=job.tensorboard and place.rank == 0)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from edgefer.models import get
 from edgefer.pipeline.train import TrainSettings, choose_recipe, load_training_faces, train_model
 from edgefer.training.checkpoint import load_checkpoint
+from edgefer.training.pretrained.naming import published_name
 from edgefer_runtime.errors import DataError, UsageError
 
 TINY = """
@@ -151,6 +154,28 @@ def test_copies_of_held_out_faces_are_dropped_on_request(folder: Path, tmp_path:
     provenance = load_checkpoint(train_model(settings, on_note=notes.append).checkpoint).provenance
     assert provenance["train"]["images"] == 51
     assert "3 training and 0 validation" in notes[0]
+
+
+def test_weights_of_a_backbone_are_the_start_and_are_told_of(folder: Path, tmp_path: Path) -> None:
+    donor = get("dsan").build(None, 3).state_dict()
+    names = {name: published_name("dsan", name) for name in donor}
+    published = {theirs: donor[name] for name, theirs in names.items() if theirs}
+    torch.save(published, tmp_path / "resnet18.pth")
+    recipe = tmp_path / "still.toml"
+    recipe.write_text(TINY.replace("1e-3", "1e-12"))
+    notes: list[str] = []
+    settings = TrainSettings(
+        "dsan",
+        data=str(folder),
+        recipe=f"{recipe}:tiny",
+        pretrained=tmp_path / "resnet18.pth",
+        output=tmp_path / "run",
+    )
+    checkpoint = load_checkpoint(train_model(settings, on_note=notes.append).checkpoint)
+    assert torch.allclose(checkpoint.weights["trunk.0.0.0.weight"], donor["trunk.0.0.0.weight"], atol=1e-6)
+    assert "100 of 122 weights" in notes[0]
+    told = checkpoint.provenance["initial"]["from"]
+    assert (told["source"], len(told["matched"])) == ("ResNet-18, named as in torchvision", 100)
 
 
 def test_recipes_are_the_models_or_a_files(tmp_path: Path) -> None:

@@ -260,9 +260,10 @@ def test_given_weights_are_the_start(uninterrupted, tiny, toy, tmp_path):
     start = load_checkpoint(uninterrupted[0])
     still = Recipe("still", (stage(1, 1e-9),))
     path = fit(tiny, still, toy(8), toy(3), tmp_path, initial=start, variant="norm")
-    weights = load_checkpoint(path).weights
+    trained = load_checkpoint(path)
     for name in ("features.0.weight", "classify.weight"):
-        torch.testing.assert_close(weights[name], start.weights[name])
+        torch.testing.assert_close(trained.weights[name], start.weights[name])
+    assert trained.provenance["initial"]["sha256"] == start.describe()["sha256"]
 
 
 @pytest.mark.parametrize("averaged", [True, False])
