@@ -41,14 +41,14 @@ def onnxruntime_session(model: Path | bytes) -> Run:
     return _in_steps(run, argument.shape[0])
 
 
-def openvino_session(model: Path | bytes) -> Run:
-    """An ONNX file, one in memory, or an IR in OpenVINO, with the f32 hint.
+def openvino_session(model: Path | bytes, hint: str = "f32") -> Run:
+    """An ONNX file, one in memory, or an IR in OpenVINO, computing what is float in ``hint``.
 
-    Without the hint a CPU that has bfloat16 would compute in it.
+    Without a hint a CPU that has bfloat16 would compute in it.
     """
     core = import_openvino().Core()
     graph = core.read_model(model if isinstance(model, bytes) else str(model))
-    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
     first = graph.inputs[0].partial_shape[0]
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:

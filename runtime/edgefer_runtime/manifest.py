@@ -44,7 +44,7 @@ class Manifest:
         certificate_sha256: sha256 of ``certificate.json``; filled by ``write_bundle``.
         options: options of the engine, e.g. ``{"INFERENCE_PRECISION_HINT": "f32"}``.
         tools: versions of what built it, by name.
-        quantization: recipe and calibration fingerprint; None for a float engine.
+        quantization: how INT8 or FP16 was made from float32, and on which faces; None for other engines.
         accuracy: what was measured when the bundle was made; None if nothing was.
         licence, provenance: of weights and data.
     """

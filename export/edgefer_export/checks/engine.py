@@ -15,8 +15,15 @@ INT8_SHARE_LIMIT = 0.75
 AGREEMENT_LIMIT = 0.9
 """Of the clear cases. This catches a broken engine; what INT8 cost is measured on the evaluation set."""
 
-INT8_MARGIN = 0.2
-"""Probability by which a class has to stand out before INT8 is expected to name it too."""
+NARROW_MARGIN = 0.2
+"""Probability by which a class has to stand out before INT8 or bfloat16 is expected to name it too."""
+
+HALF_DIFFERENCE_LIMIT = 0.02
+"""Of a probability, between float16 and the network: ten times what PAtt-Lite, FCSDNet and LANMSFF show."""
+
+EXECUTED = {"fp32": {"fp32"}, "fp16": {"fp16", "fp32"}, "bf16": {"bf16"}}
+"""What the layers of a float engine may run in. A CPU without float16 arithmetic computes an fp16 engine in
+float32; in bfloat16 it must not, which has three bits less."""
 
 
 def check_engine(
@@ -38,25 +45,38 @@ def check_engine(
 
     Returns:
         For an int8 engine: at least :data:`INT8_SHARE_LIMIT` of the convolutions run in INT8, nothing runs
-        in 16 bits, and it names the network's class. For any other: every layer runs in ``precision``, and
-        the probabilities are the network's.
+        in 16 bits, and it names the network's class. For any other: every layer runs in a type that
+        :data:`EXECUTED` allows, and the probabilities are the network's; bfloat16 names its class.
     """
     layers = target.layers(engine)
     found = target.session(engine)(faces)
-    if precision != "int8":
-        name = f"{target.name}-{precision}"
-        return [_all_in(precision, name, layers), *parity(name, expected, found)]
-    clear = clear_cases(expected, INT8_MARGIN)
-    agreement = float((found.argmax(1) == expected.argmax(1))[clear].mean()) if clear.any() else 1.0
-    detail = f"same class as the network in float32 on the {clear.sum()} clear cases of {len(faces)} faces"
-    return [
-        *_mostly_int8(f"{target.name}-int8", layers),
-        Check.at_least(f"agreement/{target.name}-int8", agreement, AGREEMENT_LIMIT, "of the faces", detail),
-    ]
+    name = f"{target.name}-{precision}"
+    if precision == "int8":
+        return [*_mostly_int8(name, layers), _agreement(name, expected, found)]
+    executed = _all_in(EXECUTED[precision], name, layers)
+    if precision == "fp32":
+        return [executed, *parity(name, expected, found)]
+    agreement = _agreement(name, expected, found)
+    return (
+        [executed, _close(name, expected, found), agreement] if precision == "fp16" else [executed, agreement]
+    )
 
 
-def _all_in(precision: str, name: str, layers: list[Layer]) -> Check:
-    others = [layer for layer in layers if layer.precision != precision]
+def _agreement(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> Check:
+    clear = clear_cases(expected, NARROW_MARGIN)
+    share = float((found.argmax(1) == expected.argmax(1))[clear].mean()) if clear.any() else 1.0
+    detail = f"same class as the network in float32 on the {clear.sum()} clear cases of {len(expected)} faces"
+    return Check.at_least(f"agreement/{name}", share, AGREEMENT_LIMIT, "of the faces", detail)
+
+
+def _close(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> Check:
+    difference = float(np.abs(expected - found).max())
+    detail = f"largest difference; {len(expected)} faces, torch in float32 against {name}"
+    return Check.at_most(f"parity/{name}", difference, HALF_DIFFERENCE_LIMIT, "probability", detail)
+
+
+def _all_in(allowed: set[str], name: str, layers: list[Layer]) -> Check:
+    others = [layer for layer in layers if layer.precision not in allowed]
     return Check.at_most(
         f"precision/{name}", len(others), 0, "layers", _detail(f"{len(layers)} layers", others)
     )

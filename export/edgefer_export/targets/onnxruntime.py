@@ -21,7 +21,7 @@ class OnnxRuntime(Target):
     """See :class:`edgefer_export.targets.base.Target`."""
 
     name = "onnxruntime"
-    precisions = ("fp32", "int8")
+    precisions = ("fp32", "fp16", "int8")
     install = 'pip install "edgefer[onnxruntime]"'
 
     def installed(self) -> bool:
@@ -29,7 +29,11 @@ class OnnxRuntime(Target):
         return all(find_spec(library) is not None for library in ("onnxruntime", "onnx"))
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
-        """The file as it is: ONNX Runtime optimises when it loads, for the machine it then runs on."""
+        """The file as it is: ONNX Runtime optimises when it loads, for the machine it then runs on.
+
+        In fp16 too: a provider with float16 arithmetic uses it; the one for x86 CPUs has none, casts to
+        float32 and back around each layer, and is slower than in fp32.
+        """
         from edgefer_export.targets import require
 
         require(self, precision)

@@ -9,12 +9,16 @@ from pathlib import Path
 from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.errors import DeviceError
 
 ENTRY, WEIGHTS = "model.xml", "model.bin"
 
-OPTIONS = {"INFERENCE_PRECISION_HINT": "f32"}
+HINT = "INFERENCE_PRECISION_HINT"
+HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
 """On a CPU with bfloat16 OpenVINO computes everything that is not INT8 in it unless told otherwise; a row
-called fp32 must not, and an INT8 engine keeps its float islands the same on every machine."""
+called fp32 must not, and an INT8 engine keeps its float islands the same on every machine. An fp16 engine
+holds its weights in half the space and computes in float32: asked for f16, this very CPU answers in
+bfloat16, whose eight bits are another precision than float16's eleven."""
 
 LAYER_TYPES = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul")
 EXECUTED = {"i8": "int8", "u8": "int8", "f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -24,7 +28,7 @@ class OpenVino(Target):
     """See :class:`edgefer_export.targets.base.Target`."""
 
     name = "openvino"
-    precisions = ("fp32", "int8")
+    precisions = ("fp32", "fp16", "bf16", "int8")
     install = 'pip install "edgefer[openvino]"'
 
     def installed(self) -> bool:
@@ -32,27 +36,38 @@ class OpenVino(Target):
         return find_spec("openvino") is not None
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
-        """Convert to IR; weights keep their type (by default OpenVINO would store them as float16)."""
+        """Convert to IR; weights keep their type (by default OpenVINO would store them as float16).
+
+        Raises:
+            DeviceError: ``precision`` is bf16 and this CPU has no bfloat16, so that nothing could be checked.
+        """
         from edgefer_export.passes.resize_as_gather import resize_as_gather
         from edgefer_export.targets import require
 
         require(self, precision)
         openvino = import_openvino()
+        core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise DeviceError(
+                "this CPU does not compute in bfloat16",
+                expected="avx512_bf16 or amx_bf16, see `edgefer doctor`",
+                action="export on a machine that does, or without --bf16",
+            )
         entry = workdir / ENTRY
         workdir.mkdir(parents=True, exist_ok=True)
-        graph = openvino.Core().read_model(str(model))
+        graph = core.read_model(str(model))
         resize_as_gather(graph)
         openvino.save_model(graph, str(entry), compress_to_fp16=False)
         return BuiltEngine(
             entry=ENTRY,
             files={ENTRY: entry, WEIGHTS: entry.with_suffix(".bin")},
-            options=OPTIONS,
+            options={HINT: HINTS[precision]},
             tools={"openvino": version("openvino")},
         )
 
     def session(self, engine: BuiltEngine) -> Run:
         """Opens the IR."""
-        return openvino_session(engine.path)
+        return openvino_session(engine.path, engine.options.get(HINT, "f32"))
 
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Read from the execution graph of the compiled engine."""
