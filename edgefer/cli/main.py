@@ -6,13 +6,14 @@ the command runs, so that `edgefer --help` answers at once.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from edgefer import __version__
-from edgefer.cli import bench, datasets, demo, doctor, evaluate, export, models, train
-from edgefer.cli._common import Session
+from edgefer.cli import bench, check, datasets, demo, doctor, evaluate, export, models, train
+from edgefer.cli._common import INTERRUPTED, Session
 
 app = typer.Typer(
     name="edgefer",
@@ -28,6 +29,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("demo")(demo.demo)
 
@@ -51,7 +53,10 @@ def options(
 
 def main() -> None:
     """Entry point of the `edgefer` command."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # between two steps of which each has its own message
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where in a network the last maps of a face are computed, and where its features meet the classifier.
 
-What Grad-CAM and maps of the features need to know; each model's module says it beside its network.
+What Grad-CAM, maps of the features and the checks of an export need to know; each model's module says it
+beside its network.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Anatomy(NamedTuple):
     Attributes:
         maps: the last maps, of each branch that has its own.
         classifiers: the layers that decide; what they are given, N x D, is the feature.
+        selections: modules that keep the mean of the two highest of three groups of channels (PWFS).
     """
 
     maps: tuple[Maps, ...]
     classifiers: tuple[nn.Module, ...]
+    selections: tuple[nn.Module, ...] = ()

@@ -201,6 +201,7 @@ def build(variant: str, classes: int) -> nn.Module:
 
 
 def anatomy(network: LANMSFF) -> Anatomy:
-    """The maps of the last block's last convolution, 8 x 8 at 64 pixels, and the fully connected layer."""
+    """The maps of the last block's last convolution, 8 x 8 at 64 pixels, the fully connected layer, PWFS."""
     *_, last, _pool, _dropout = network.blocks[-1].children()
-    return Anatomy((Maps((last,)),), (network.classify,))
+    selections = (network.select,) if isinstance(network.select, PWFS) else ()
+    return Anatomy((Maps((last,)),), (network.classify,), selections)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from edgefer_runtime.contract import InputContract
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +50,7 @@ class ModelSpec:
         module: where ``build(variant, classes)`` and ``anatomy(network)`` live; imported when first needed.
         published: the accuracies that the paper reports.
         output: what the network returns.
-        research_variants: those of the variants that are never exported; the model's module says why.
+        research_variants: those of the variants that are never exported, and the block that forbids it.
     """
 
     name: str
@@ -64,7 +64,7 @@ class ModelSpec:
     module: str
     published: tuple[PublishedRow, ...]
     output: Literal["logits", "probabilities"] = "logits"
-    research_variants: tuple[str, ...] = ()
+    research_variants: Mapping[str, str] = field(default_factory=dict)
 
     def resolve_variant(self, variant: str | None) -> str:
         """``variant``, or the default one for None.
@@ -84,11 +84,13 @@ class ModelSpec:
         """Refuse what must not reach a robot.
 
         Raises:
-            UsageError: the variant is for research only, or there is none of that name.
+            CheckError: the variant is for research only.
+            UsageError: there is none of that name.
         """
         if (resolved := self.resolve_variant(variant)) in self.research_variants:
-            raise UsageError(
-                f"{self.name} of variant {resolved!r} is for research only",
+            reason = self.research_variants[resolved]
+            raise CheckError(
+                f"{self.name} of variant {resolved!r} is for research only: {reason}",
                 expected=f"one of {', '.join(each for each in self.variants if each != resolved)}",
                 action=f"leave the variant out for {self.default_variant!r}",
             )

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefer import __version__
 from edgefer.data.faceset import FaceSet
-from edgefer.models import count, get
+from edgefer.models import ModelSpec, count, get
 from edgefer.pipeline import Report
+from edgefer.pipeline.faces import load_faces
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.manifest import Manifest
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from edgefer.training.checkpoint import Checkpoint
     from edgefer_calibration import CalibrationSet
     from edgefer_export.checks import Check
@@ -22,6 +28,12 @@ if TYPE_CHECKING:
 
 CHECKED_FACES = 32
 """Real faces that every check looks at."""
+
+EVIDENCE_FACES = "synthfer:test[:12]"
+"""Faces that travel with a bundle: rendered ones, whatever set the user measures on."""
+
+RANGE_FACES = 32
+"""Calibration faces that FP16's ranges are measured on: every activation of each is looked at."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +45,13 @@ class Drafting:
         provenance: where weights and faces come from.
         licence: of the weights.
         targets: names of the targets to build for.
-        precisions: ``fp32``, and ``int8`` when ``calibration`` is given.
-        calibration: faces that INT8 ranges are read from.
+        precisions: ``fp32``, and narrower ones, each for the targets that have it; ``fp16`` and ``int8``
+            when ``calibration`` is given.
+        calibration: faces that ranges are read from.
         faces: real faces for the checks.
         folder: where everything is written.
+        batch: faces an engine takes at once; None for any number.
+        compute_capability: of the GPU to build for, where that need not be here.
     """
 
     checkpoint: Checkpoint
@@ -47,6 +62,8 @@ class Drafting:
     calibration: CalibrationSet | None
     faces: FaceSet
     folder: Path
+    batch: int | None = 1
+    compute_capability: str | None = None
 
 
 def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
@@ -55,13 +72,30 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
     Raises:
         CheckError: a check failed; it names the row, what was measured and the limit.
     """
+    import onnx
+
     from edgefer_export import export_onnx, targets
     from edgefer_export.certificate import certificate, require
-    from edgefer_export.checks import check_engine, reference, run_checks
+    from edgefer_export.checks import (
+        check_engine,
+        half_precision,
+        reference,
+        run_checks,
+        selection_int8,
+    )
+    from edgefer_export.evidence import gather
 
     checkpoint = drafting.checkpoint
     spec, network = get(checkpoint.model), checkpoint.network()
-    steps = 1 + len(drafting.targets) * len(drafting.precisions)
+    named = map(targets.get, drafting.targets)
+    aim = drafting.compute_capability
+    engines = [
+        (target, precision)
+        for target in (named if aim is None else (target.aimed_at(aim) for target in named))
+        for precision in drafting.precisions
+        if precision in target.precisions
+    ]
+    steps = 1 + len(engines)
     on_progress("export, check, build", 0, steps)
     float_onnx = export_onnx(
         network,
@@ -69,40 +103,80 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         classes=len(checkpoint.classes),
         output=spec.output,
         path=drafting.folder / "float.onnx",
+        batch=drafting.batch,
     )
     faces = drafting.faces.images[:CHECKED_FACES]
-    checks = run_checks(network, float_onnx, faces, contract=checkpoint.contract, output=spec.output)
+    selections = _selections(spec, network)
+    checks = run_checks(
+        network,
+        float_onnx,
+        faces,
+        contract=checkpoint.contract,
+        output=spec.output,
+        selections=selections,
+    )
     require(checks)
     expected = reference(network, faces, checkpoint.contract, spec.output)
+    crops = evidence_crops(on_progress)
+    crops_expected = reference(network, crops, checkpoint.contract, spec.output)
     bundles: list[Bundle] = []
-    for name in drafting.targets:
-        target = targets.get(name)
-        for precision in drafting.precisions:
-            on_progress("export, check, build", 1 + len(bundles), steps)
-            work = drafting.folder / f"{name}-{precision}"
-            work.mkdir()
-            model, recipe = float_onnx, None
-            if precision == "int8":
-                model, recipe = _quantized(name, float_onnx, drafting.calibration, work / "quantized.onnx")
-            engine = target.build(model, precision, work / "engine")
-            own: list[Check] = check_engine(target, engine, precision, faces, expected)
-            require(own)
-            manifest = _manifest(drafting, name, precision, engine, recipe)
-            bundles.append(
-                write_bundle(work / "bundle", manifest, engine.files, certificate([*checks, *own]))
-            )
+    for target, precision in engines:
+        on_progress("export, check, build", 1 + len(bundles), steps)
+        work = drafting.folder / f"{target.name}-{precision}"
+        work.mkdir()
+        model, recipe = _narrowed(target.name, precision, float_onnx, drafting.calibration, work)
+        engine = target.build(model, precision, work / "engine")
+        own: list[Check] = check_engine(target, engine, precision, faces, expected)
+        if precision == "int8":
+            own += selection_int8(onnx.load(float_onnx), onnx.load(model), selections, faces)
+        elif precision == "fp16" and recipe is not None:
+            kept = {node.split("/")[0] for node in recipe["float_islands"]}
+            own += half_precision(onnx.load(float_onnx), faces[:RANGE_FACES], kept)
+        evidence = gather(
+            target,
+            engine,
+            precision,
+            crops=crops,
+            network=crops_expected,
+            classes=checkpoint.classes,
+            selections=selections,
+        )
+        require([*own, *evidence.checks])
+        manifest = _manifest(drafting, target.name, precision, engine, recipe)
+        proof = certificate([*checks, *own], evidence)
+        bundles.append(write_bundle(work / "bundle", manifest, engine.files, proof))
     on_progress("export, check, build", steps, steps)
     return bundles
 
 
-def _quantized(
-    target: str, float_onnx: Path, calibration: CalibrationSet | None, out: Path
-) -> tuple[Path, Mapping[str, Any]]:
+def evidence_crops(on_progress: Report) -> NDArray[np.uint8]:
+    """The middle of :data:`EVIDENCE_FACES` at half their size, uint8 12 x 48 x 48 x 3."""
+    images = np.asarray(load_faces(EVIDENCE_FACES, on_progress).images[:], np.uint16)[:, 16:112, 16:112]
+    halved = (images[:, ::2, ::2] + images[:, 1::2, ::2] + images[:, ::2, 1::2] + images[:, 1::2, 1::2]) // 4
+    return halved.astype(np.uint8)
+
+
+def _selections(spec: ModelSpec, network: nn.Module) -> tuple[str, ...]:
+    """Names of the network's modules that select features by point."""
+    chosen = spec.anatomy(network).selections
+    return tuple(name for name, module in network.named_modules() if module in chosen)
+
+
+def _narrowed(
+    target: str, precision: str, float_onnx: Path, calibration: CalibrationSet | None, work: Path
+) -> tuple[Path, Mapping[str, Any] | None]:
+    """The graph that ``target`` builds its engine from, and how it was made where it is not the float one."""
+    if precision not in ("fp16", "int8"):
+        return float_onnx, None
+    assert calibration is not None, "fp16 and int8 are asked for together with a calibration set"
+    narrowed = work / "narrowed.onnx"
+    if precision == "fp16":
+        from edgefer_export.precision import write_fp16
+
+        return narrowed, write_fp16(float_onnx, calibration.images[:RANGE_FACES], narrowed)
     from edgefer_calibration import quantize
 
-    assert calibration is not None, "int8 is asked for together with a calibration set"
-    quantized = quantize(target, float_onnx, calibration, out)
-    return quantized.path, quantized.recipe
+    return narrowed, quantize(target, float_onnx, calibration, narrowed).recipe
 
 
 def _manifest(
@@ -117,6 +191,7 @@ def _manifest(
         input=checkpoint.contract,
         target=target,
         precision=precision,
+        batch=drafting.batch,
         entry=engine.entry,
         options=engine.options,
         tools={"edgefer": __version__, **engine.tools},

@@ -37,9 +37,11 @@ def test_an_honest_export_passes(
     dynamic = run_checks(network, exported_dynamic, faces, contract=CONTRACT)
     require(static + dynamic)
     names = {check.name for check in static}
-    rows = {f"{row}/{engine}" for engine in ENGINES for row in ("axes", "preprocessing", "parity", "top-1")}
+    per_engine = ("operators", "axes", "preprocessing", "parity", "top-1", "adversarial-parity")
+    rows = {f"{row}/{engine}" for engine in ENGINES for row in per_engine}
     assert names == {"operators", "batch-invariance/torch", "sum/attention", "sum/probabilities", *rows}
-    assert {check.name for check in dynamic} - names == {f"batch-invariance/{engine}" for engine in ENGINES}
+    batched = {f"{row}/{engine}" for engine in ENGINES for row in ("batch-invariance", "parity-in-batches")}
+    assert {check.name for check in dynamic} - names == batched
 
 
 def test_batch_attention_is_refused_and_named(tmp_path: Path, faces: NDArray[np.uint8]) -> None:

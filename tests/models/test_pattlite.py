@@ -12,7 +12,7 @@ from edgefer.models.pattlite import (
     ProjectedAttention,
     TokenAttention,
 )
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.errors import CheckError
 
 TRUNK_SHAPES = [
     (32, 112, 112),
@@ -130,6 +130,6 @@ def test_the_patch_variant_attends_before_the_mean():
 
 
 def test_what_is_for_research_only_is_not_deployed():
-    with pytest.raises(UsageError, match="research"):
+    with pytest.raises(CheckError, match="module 'attention' mixes the faces"):
         get("pattlite").require_deployable("batch")
     get("pattlite").require_deployable(None)

@@ -16,7 +16,7 @@ PATTLITE = ModelSpec(
     published_parameters=1_102_664,
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.pattlite",
-    research_variants=("batch",),
+    research_variants={"batch": "its module 'attention' mixes the faces of a batch"},
     published=(
         PublishedRow(
             "MobileNetV1 only",

@@ -1,7 +1,8 @@
 """Checks, one file each: a number against a limit, spoken of in module names.
 
 :func:`run_checks` holds a float graph against the network it was exported from; :func:`check_engine` holds
-a built engine against the network and against its label.
+a built engine against the network and against its label; :func:`selection_int8` and
+:func:`half_precision` say what a narrower precision does to a graph.
 """
 
 from __future__ import annotations
@@ -12,16 +13,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_export.checks.attention import attention
+from edgefer_export.checks.batch import graph_batch_invariance, is_dynamic
 from edgefer_export.checks.check import Check
+from edgefer_export.checks.crops import adversarial_crops
 from edgefer_export.checks.engine import check_engine
-from edgefer_export.checks.parity import reference
+from edgefer_export.checks.interface import BATCHES, axes_as_declared
+from edgefer_export.checks.parity import parity, parity_in_batches, parity_on_crops, reference
+from edgefer_export.checks.ranges import half_precision
+from edgefer_export.checks.selection import selection, selection_int8
+from edgefer_export.graph import INPUT, OUTPUT
 from edgefer_runtime.contract import InputContract
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnx import ModelProto
     from torch import nn
 
-__all__ = ["FACES_NEEDED", "Check", "check_engine", "reference", "run_checks"]
+__all__ = [
+    "FACES_NEEDED",
+    "Check",
+    "check_engine",
+    "check_graph",
+    "half_precision",
+    "reference",
+    "run_checks",
+    "selection_int8",
+]
 
 FACES_NEEDED = 7
 """One face and two different sets of three neighbours."""
@@ -34,6 +54,7 @@ def run_checks(
     *,
     contract: InputContract,
     output: str = "logits",
+    selections: Sequence[str] = (),
 ) -> list[Check]:
     """Hold the graph in ``float_onnx`` against ``network``, in every inference library that is installed.
 
@@ -43,6 +64,7 @@ def run_checks(
         faces: real faces, uint8 N x H x W x 3; a multiple of a static batch.
         contract: what the network takes.
         output: what the network returns, ``"logits"`` or ``"probabilities"``.
+        selections: names of the network's modules that select features by point (PWFS).
 
     Returns:
         One check a row, passed or not; :func:`edgefer_export.certificate.require` raises for those not.
@@ -52,11 +74,8 @@ def run_checks(
     """
     import onnx
 
-    from edgefer_export.checks.attention import attention_weights
-    from edgefer_export.checks.batch import graph_batch_invariance, network_batch_invariance
-    from edgefer_export.checks.interface import axes_as_declared
-    from edgefer_export.checks.operators import foreign_operators
-    from edgefer_export.checks.parity import parity
+    from edgefer_export.checks.batch import network_batch_invariance
+    from edgefer_export.checks.operators import foreign_operators, opens
     from edgefer_export.checks.preprocessing import preprocessing
     from edgefer_export.sessions import installed_sessions
 
@@ -66,18 +85,80 @@ def run_checks(
     foreign = foreign_operators(model)
     if not foreign.passed:
         return [foreign]  # the engines would not open it
-    checks = [
-        foreign,
-        network_batch_invariance(network, faces, contract),
-        *attention_weights(model, faces),
-    ]
+    checks = [foreign, network_batch_invariance(network, faces, contract)]
     expected = reference(network, faces, contract, output)
+    odd = adversarial_crops()
+    odd_expected = {name: reference(network, crop, contract, output) for name, crop in odd.items()}
     for name, session in installed_sessions().items():
-        run = session(float_onnx)
-        checks += [
-            axes_as_declared(name, model, run, faces),
-            preprocessing(name, session, model, faces, contract),
-            *parity(name, expected, run(faces)),
-            *graph_batch_invariance(name, model, run, faces),
-        ]
+        opened, run = opens(name, session, float_onnx)
+        checks.append(opened)
+        if run is not None:
+            checks.append(axes_as_declared(name, model, run, faces))
+            if not checks[-1].passed:
+                continue  # the rows below would run the same sizes
+            checks += [
+                preprocessing(name, session, model, faces, contract),
+                *parity(name, expected, run(faces)),
+                parity_on_crops(name, odd_expected, run, odd),
+                *graph_batch_invariance(name, model, run, faces),
+            ]
+            if is_dynamic(model):
+                checks.append(parity_in_batches(name, expected, run, faces, BATCHES))
+    if all(check.passed for check in checks if check.name.startswith("operators/")):
+        checks += [*attention(model, faces), *selection(model, selections, faces)]
     return checks
+
+
+def check_graph(graph: Path, faces: NDArray[np.uint8]) -> list[Check]:
+    """Hold a float graph against itself, for want of its network: every check that needs nothing else.
+
+    Args:
+        graph: written by :func:`edgefer_export.export_onnx`.
+        faces: at least :data:`FACES_NEEDED`, uint8 N x H x W x 3.
+
+    Raises:
+        DataError: no ONNX file, or its input and output are not those of an exported graph.
+    """
+    from edgefer_export.checks.operators import foreign_operators, opens
+    from edgefer_export.sessions import installed_sessions
+
+    model = load_graph(graph)
+    checks, answers = [foreign_operators(model)], list[NDArray[np.float32]]()
+    if not checks[0].passed:
+        return checks
+    for name, session in installed_sessions().items():
+        opened, run = opens(name, session, graph)
+        checks.append(opened)
+        if run is not None:
+            checks.append(axes_as_declared(name, model, run, faces))
+            if checks[-1].passed:
+                checks += graph_batch_invariance(name, model, run, faces)
+                answers.append(run(faces))
+    for other in answers[1:]:
+        checks += parity("the other library", answers[0], other)
+    return [*checks, *attention(model, faces)]
+
+
+def load_graph(graph: Path) -> ModelProto:
+    """The exported graph in the file ``graph``.
+
+    Raises:
+        DataError: no ONNX file, or its input and output are not those of an exported graph.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        model = onnx.load(graph)
+    except (DecodeError, OSError) as error:
+        raise DataError(
+            f"{graph}: no ONNX file ({error})", expected="an ONNX file", action="export it again"
+        ) from error
+    found = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
+    if found != [[INPUT], [OUTPUT]]:
+        raise DataError(
+            f"{graph}: takes {found[0]} and returns {found[1]}",
+            expected=f"{INPUT} and {OUTPUT}, as edgefer export writes them",
+            action="check the bundle, or export the network with edgefer",
+        )
+    return model

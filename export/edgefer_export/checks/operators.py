@@ -1,4 +1,4 @@
-"""Operators: a valid graph of standard ONNX, nothing that only one engine knows."""
+"""Operators: a valid graph of standard ONNX, nothing only one engine knows, and every engine opens it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from edgefer_export.checks.check import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from onnx import ModelProto
+
+    from edgefer_export.sessions import Run
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 
@@ -29,6 +34,17 @@ def foreign_operators(model: ModelProto) -> Check:
         f"{len(model.graph.node)} nodes of {kinds} standard operators, opset {model.opset_import[0].version}"
     )
     return Check.at_most("operators", len(foreign), 0, "nodes", "; ".join([detail, *foreign]))
+
+
+def opens(engine: str, session: Callable[[Path], Run], graph: Path) -> tuple[Check, Run | None]:
+    """Whether the engine's own parser and compiler take the graph, and the opened graph if so."""
+    run, refusal = None, ""
+    try:
+        run = session(graph)
+    except Exception as error:  # the libraries' exceptions have no common ancestor but this one
+        refusal = "; ".join(line for line in str(error).splitlines() if line.strip())
+    detail = f"{engine} cannot open it: {refusal}" if run is None else f"read and compiled by {engine}"
+    return Check.at_most(f"operators/{engine}", int(run is None), 0, "refusals", detail), run
 
 
 def _foreign(domain: str) -> bool:

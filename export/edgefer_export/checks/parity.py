@@ -1,4 +1,7 @@
-"""Parity: the graph returns what the network returns, on real faces, preprocessing included."""
+"""Parity: the graph returns what the network returns, preprocessing included.
+
+On real faces one at a time, in every batch size of a dynamic graph, and on crops that no camera would give.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from edgefer_runtime.contract import InputContract
 from edgefer_runtime.preprocess import preprocess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from torch import nn
+
+    from edgefer_export.sessions import Run
 
 DIFFERENCE_LIMIT = 1e-3
 """Of a probability. Engines round resize coordinates differently, which moves a pixel by up to a
@@ -47,7 +54,7 @@ def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32
 
     Faces that are no :func:`clear_cases` are left out of the second row: either answer is right for them.
     """
-    difference = np.abs(expected - found).max() if found.shape == expected.shape else np.inf
+    difference = _difference(expected, found)
     clear = clear_cases(expected)
     flips = np.inf
     if found.shape == expected.shape:
@@ -61,3 +68,32 @@ def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32
             f"top-1/{engine}", flips, 0, "faces", f"another class on {clear.sum()} clear cases; {faces}"
         ),
     ]
+
+
+def parity_in_batches(
+    engine: str, expected: NDArray[np.float32], run: Run, faces: NDArray[np.uint8], batches: Sequence[int]
+) -> Check:
+    """Largest difference of a probability when faces come in each of ``batches``, sizes of a dynamic axis."""
+    worst = max(_difference(expected[:size], run(faces[:size])) for size in batches)
+    sizes = ", ".join(map(str, batches))
+    detail = f"largest difference at batch {sizes}, torch against {engine} in float32"
+    return Check.at_most(f"parity-in-batches/{engine}", worst, DIFFERENCE_LIMIT, "probability", detail)
+
+
+def parity_on_crops(
+    engine: str,
+    expected: Mapping[str, NDArray[np.float32]],
+    run: Run,
+    crops: Mapping[str, NDArray[np.uint8]],
+) -> Check:
+    """Largest difference of a probability over named ``crops``, each of its own size; the worst is named."""
+    far = {name: _difference(expected[name], run(crop)) for name, crop in crops.items()}
+    worst = max(far, key=lambda name: far[name])
+    detail = f"{len(crops)} crops: constant, noise, checkerboards, one pixel, huge; worst: {worst}"
+    return Check.at_most(f"adversarial-parity/{engine}", far[worst], DIFFERENCE_LIMIT, "probability", detail)
+
+
+def _difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    if found.shape != expected.shape or np.isnan(found).any():
+        return float("inf")
+    return float(np.abs(expected - found).max())

@@ -1,0 +1,35 @@
+"""`edgefer check`: the checks of an export, measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar
+
+
+@guarded
+def check(
+    subject: Annotated[Path, typer.Argument(metavar="ONNX|BUNDLE", help="A bundle, or a float ONNX file.")],
+    json: JsonFlag = False,
+) -> None:
+    """Run the checks again: the certificate is not believed, it is redone. Exits 4 when a row fails."""
+    from edgefer.pipeline.check import check_subject, to_json
+    from edgefer_export.certificate import require
+
+    with progress_bar(quiet=json) as report:
+        checks = check_subject(subject, report)
+    if json:
+        print_json(to_json(subject, checks))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("check", "", "measured", "limit", "unit")
+        for row in checks:
+            verdict = "passed" if row.passed else "[bold red]FAILED[/]"
+            table.add_row(row.name, verdict, f"{row.measured:.3g}", f"{row.limit:g}", row.unit)
+        Console().print(table)
+    require(checks, action=f"do not deploy {subject}: copy it again, or export it again")
