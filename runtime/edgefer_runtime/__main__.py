@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from edgefer_runtime.errors import EdgeferError
@@ -76,6 +78,27 @@ def probe(options: argparse.Namespace) -> tuple[Any, str]:
     return cost.to_json(), "\n".join(lines)
 
 
+def build(options: argparse.Namespace) -> tuple[Any, str]:
+    """Build a bundle's TensorRT plan for this machine's GPU."""
+    from edgefer_runtime.building import build_bundle
+    from edgefer_runtime.engines.tensorrt_plan import FACTS, PlanFacts
+
+    bundle = build_bundle(
+        options.bundle,
+        output=options.output,
+        largest_batch=options.batch,
+        timing_cache=options.timing_cache,
+        on_progress=_tell if sys.stderr.isatty() and not options.json else None,
+    )
+    facts = asdict(PlanFacts.read(bundle.folder / FACTS))
+    lines = [f"{name:<19} {_plain(value)}" for name, value in facts.items()]
+    return {"bundle": str(bundle.path), **facts}, "\n".join([f"built {bundle.path}", *lines])
+
+
+def _tell(phase: str, done: int, steps: int) -> None:
+    print(f"\r{phase}: {done}/{steps}", end="\n" if done == steps else "", file=sys.stderr)
+
+
 def environment(options: argparse.Namespace) -> tuple[Any, str]:
     """Tell what this machine is."""
     from edgefer_runtime.environment import probe as probe_machine
@@ -111,12 +134,19 @@ def _parser() -> argparse.ArgumentParser:
         (predict, [common, engine]),
         (verify, [common]),
         (probe, [common, engine]),
+        (build, [common]),
         (environment, [common]),
     ):
         words = commands.add_parser(command.__name__, help=command.__doc__, parents=parents)
         words.set_defaults(command=command)
         if command is not environment:
             words.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder or .edgefer file")
+        if command is build:
+            words.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write the bundle here")
+            words.add_argument(
+                "--batch", type=int, default=16, metavar="N", help="largest batch, when it is dynamic"
+            )
+            words.add_argument("--timing-cache", type=Path, metavar="FILE", help="kernel timings to reuse")
         if command is predict:
             words.add_argument("image", metavar="IMAGE", help="an image file that shows one face")
     return parser

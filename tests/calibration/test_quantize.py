@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edgefer_calibration import CalibrationSet, Quantized, quantize
 from edgefer_calibration.quantize import RECIPES
 from edgefer_calibration.quantize.onnxruntime import thin_convolutions
+from edgefer_calibration.quantize.tensorrt import float_islands
 from edgefer_export.sessions import Run, onnxruntime_session, openvino_session
 from edgefer_runtime.errors import DataError, MissingError, UsageError
 
-SESSIONS = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
+SESSIONS = dict.fromkeys(RECIPES, onnxruntime_session) | {"openvino": openvino_session}
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +113,8 @@ def test_the_same_set_gives_the_same_file(
 
 def test_refusals_leave_nothing_behind(float_onnx: Path, calibration: CalibrationSet, tmp_path: Path) -> None:
     out = tmp_path / "out.onnx"
-    with pytest.raises(UsageError, match="tensorrt"):
-        quantize("tensorrt", float_onnx, calibration, out)
+    with pytest.raises(UsageError, match="coreml"):
+        quantize("coreml", float_onnx, calibration, out)
     flat = CalibrationSet(np.zeros((4, 48, 48, 3), dtype=np.uint8), "black", np.arange(4))
     with pytest.raises(DataError, match="one grey level"):
         quantize("onnxruntime", float_onnx, flat, out)
@@ -127,3 +128,38 @@ def test_a_missing_quantizer_names_the_command(
     with pytest.raises(MissingError, match=r"onnxruntime.* is not installed") as caught:
         quantize("openvino", float_onnx, calibration, tmp_path / "out.onnx")
     assert "edgefer[openvino]" in caught.value.action and not list(tmp_path.iterdir())
+
+
+def test_tensorrt_gets_signed_pairs_before_what_multiplies_and_float_biases(
+    quantized: dict[str, Quantized],
+) -> None:
+    graph = onnx.load(quantized["tensorrt"].path).graph
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    users = {value: node for node in graph.node for value in node.input}
+    pairs = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert pairs and all(
+        tensors[node.input[2]].dtype == np.int8 and not tensors[node.input[2]].any() for node in pairs
+    )
+    dequantized = [users[node.output[0]] for node in pairs if node.op_type == "DequantizeLinear"]
+    assert {node.op_type for node in dequantized} == {"Conv", "Gemm"}
+    for node in dequantized:
+        assert all("DequantizeLinear" in value for value in node.input[:2])
+        assert tensors[node.input[2]].dtype == np.float32
+        assert users[node.output[0]].op_type != "QuantizeLinear", "a pair would part it from its activation"
+
+
+def test_tensorrt_quantizes_residual_sums_and_no_product_of_activations() -> None:
+    def graph_of(text: str) -> onnx.ModelProto:
+        return onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["": 18]> {text}')
+
+    model = graph_of(
+        """g (float[1,4,4,4] x) => (float[1,4,4,4] y)
+        <float[4,4,1,1] w = {1}, float[1] one = {1}> {
+            [branch] a = Conv(x, w)
+            [residual] b = Add(a, x)
+            [shift] c = Add(b, one)
+            [product] d = MatMul(c, b)
+            [sum] y = Add(d, c)
+        }"""
+    )
+    assert float_islands(model) == ["shift", "product", "sum"]

@@ -15,10 +15,13 @@ from edgefer_calibration import CalibrationSet, quantize
 from edgefer_export.certificate import require
 from edgefer_export.checks import check_engine, reference
 from edgefer_export.sessions import Run, openvino_session
-from edgefer_export.targets import TARGETS, get, installed
+from edgefer_export.targets import get, installed
 from edgefer_runtime.errors import MissingError, UsageError
 
 from .conftest import CONTRACT
+
+TARGETS = ("onnxruntime", "openvino")
+"""Those whose engines run on any CPU."""
 
 
 @pytest.fixture(scope="module")

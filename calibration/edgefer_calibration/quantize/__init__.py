@@ -16,7 +16,13 @@ from edgefer_calibration.sets import CalibrationSet
 from edgefer_runtime.errors import MissingError, UsageError
 from edgefer_runtime.files import replacing
 
-RECIPES = ("onnxruntime", "openvino")
+RECIPES = {
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt",
+}
+"""Target -> the module beside this one that has its recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def quantize(target: str, float_onnx: Path, calibration: CalibrationSet, out: Pa
     """Quantize ``float_onnx`` for ``target`` and write it to ``out``.
 
     Args:
-        target: ``onnxruntime`` or ``openvino``.
+        target: one of :data:`RECIPES`.
         float_onnx: written by ``edgefer_export.export_onnx``, static batch 1 or dynamic.
         calibration: faces that are in no evaluation set; validated first.
         out: the file to write; it appears whole or not at all.
@@ -50,7 +56,7 @@ def quantize(target: str, float_onnx: Path, calibration: CalibrationSet, out: Pa
         raise UsageError(f"no INT8 recipe for target {target!r}", expected=f"one of {', '.join(RECIPES)}")
     calibration.validate()
     try:
-        module = import_module(f"edgefer_calibration.quantize.{target}")
+        module = import_module(f"edgefer_calibration.quantize.{RECIPES[target]}")
         with replacing(out) as temporary:
             recipe: Mapping[str, Any] = module.quantize(float_onnx, calibration, temporary)
     except ModuleNotFoundError as error:

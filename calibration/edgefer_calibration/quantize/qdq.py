@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,26 @@ if TYPE_CHECKING:
 
 QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
 """Convolutions and what is fused into them; preprocessing, attention, softmax, linear layers stay float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Where pairs stand, and what integers are in them.
+
+    Attributes:
+        operators: whose inputs are quantized.
+        outputs: whether their outputs are too.
+        symmetric: activations S8 with zero point 0, and biases float; otherwise U8 with one of their own,
+            and biases S32.
+    """
+
+    operators: tuple[str, ...]
+    outputs: bool
+    symmetric: bool
+
+
+X86 = Form(QUANTIZED_OPERATORS, outputs=True, symmetric=False)
+"""What x86 multiplies fastest with S8 weights: signed activations take ONNX Runtime twice as long."""
 
 MERGED_FACES = 60
 """Faces whose ranges are kept apart at most; the library wants a divisor of their number."""
@@ -49,13 +70,16 @@ class _Faces:
 
 
 def write_qdq(
-    model: ModelProto, calibration: CalibrationSet, out: Path, *, float_islands: Sequence[str]
+    model: ModelProto,
+    calibration: CalibrationSet,
+    out: Path,
+    *,
+    float_islands: Sequence[str],
+    form: Form = X86,
 ) -> dict[str, Any]:
-    """Quantize the convolutions of ``model`` that are not in ``float_islands``; write the result to ``out``.
+    """Quantize what ``form`` says of ``model`` and is not in ``float_islands``; write the result to ``out``.
 
-    Activations are U8 and asymmetric, which is what x86 multiplies fastest with S8 weights: signed
-    activations take ONNX Runtime twice as long. Weights are S8 per output channel, without which
-    depthwise convolutions lose their small channels.
+    Weights are S8 per output channel, without which depthwise convolutions lose their small channels.
 
     Returns:
         The recipe.
@@ -70,22 +94,27 @@ def write_qdq(
             out,
             _Faces(model.graph.input[0].name, calibration.images),
             quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
+            activation_type=QuantType.QInt8 if form.symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            op_types_to_quantize=list(QUANTIZED_OPERATORS),
+            op_types_to_quantize=list(form.operators),
             nodes_to_exclude=list(float_islands),
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"CalibStridedMinMax": math.gcd(len(calibration), MERGED_FACES)},
+            extra_options={
+                "CalibStridedMinMax": math.gcd(len(calibration), MERGED_FACES),
+                "ActivationSymmetric": form.symmetric,
+                "QuantizeBias": not form.symmetric,
+                "OpTypesToExcludeOutputQuantization": [] if form.outputs else list(form.operators),
+            },
         )
     finally:
         logging.disable(previous)
     return {
         "method": "Q/DQ by onnxruntime.quantization.quantize_static",
         "ranges": "min-max",
-        "activations": "uint8, asymmetric, per tensor",
+        "activations": f"{'int8, symmetric' if form.symmetric else 'uint8, asymmetric'}, per tensor",
         "weights": "int8, symmetric, per output channel",
-        "operators": list(QUANTIZED_OPERATORS),
+        "operators": list(form.operators),
         "float_islands": list(float_islands),
         "tools": {library: version(library) for library in ("onnxruntime", "onnx")},
     }

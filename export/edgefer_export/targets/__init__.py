@@ -9,7 +9,7 @@ from edgefer_runtime.errors import MissingError, UsageError
 
 __all__ = ["TARGETS", "BuiltEngine", "Layer", "Target", "get", "installed", "require"]
 
-TARGETS = ("onnxruntime", "openvino")
+TARGETS = ("onnxruntime", "openvino", "tensorrt", "tensorrt-rtx")
 
 
 def get(name: str) -> Target:
@@ -20,7 +20,7 @@ def get(name: str) -> Target:
     """
     if name not in TARGETS:
         raise UsageError(f"target {name!r}", expected=f"one of {', '.join(TARGETS)}")
-    target: Target = import_module(f"edgefer_export.targets.{name}").TARGET
+    target: Target = import_module(f"edgefer_export.targets.{name.replace('-', '_')}").TARGET
     return target
 
 

@@ -55,9 +55,28 @@ class Target(Protocol):
     precisions: tuple[str, ...]
     install: str
     """The pip command that makes :meth:`installed` true."""
+    stand_in: str = ""
+    """What :meth:`session` computes in when it is not the target, which may not run where it is built for."""
 
     def installed(self) -> bool:
         """Whether the libraries that :meth:`build` needs can be imported; imports none of them."""
+
+    def aimed_at(self, compute_capability: str) -> Target:
+        """The target that builds for one kind of NVIDIA GPU, where it builds for GPUs that are elsewhere.
+
+        Args:
+            compute_capability: e.g. ``"8.6"``.
+        """
+        return self
+
+    def prepare(self, float_onnx: Path, workdir: Path) -> Path:
+        """The float ONNX in the form that this target runs fastest, before anything is made narrower.
+
+        Args:
+            float_onnx: written by :func:`edgefer_export.export_onnx`; stays as it is.
+            workdir: a folder for the other form.
+        """
+        return float_onnx
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
         """Build an engine from a float ONNX, or for int8 from this target's quantized ONNX.

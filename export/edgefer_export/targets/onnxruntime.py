@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgefer_export.sessions import Run, onnxruntime_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
+from edgefer_runtime.files import write_whole
 
 ENTRY = "model.onnx"
 
@@ -27,6 +28,19 @@ class OnnxRuntime(Target):
     def installed(self) -> bool:
         """Whether onnxruntime and onnx are there."""
         return all(find_spec(library) is not None for library in ("onnxruntime", "onnx"))
+
+    def prepare(self, float_onnx: Path, workdir: Path) -> Path:
+        """With depthwise convolutions widened; see :mod:`edgefer_export.passes.pad_depthwise`."""
+        import onnx
+
+        from edgefer_export.passes.pad_depthwise import pad_depthwise
+
+        model = onnx.load(float_onnx)
+        if not pad_depthwise(model):
+            return float_onnx
+        padded = workdir / "padded.onnx"
+        write_whole(padded, model.SerializeToString())
+        return padded
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
         """The file as it is: ONNX Runtime optimises when it loads, for the machine it then runs on.

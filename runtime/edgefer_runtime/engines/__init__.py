@@ -15,6 +15,8 @@ __all__ = ["TARGETS", "Engine", "open_engine"]
 TARGETS = {
     "onnxruntime": "edgefer_runtime.engines.onnxruntime:OnnxRuntimeEngine",
     "openvino": "edgefer_runtime.engines.openvino:OpenVinoEngine",
+    "tensorrt": "edgefer_runtime.engines.tensorrt:TensorRtEngine",
+    "tensorrt-rtx": "edgefer_runtime.engines.tensorrt:TensorRtRtxEngine",
 }
 """Target name -> where its engine is."""
 

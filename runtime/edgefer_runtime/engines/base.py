@@ -20,7 +20,7 @@ class Engine(ABC):
     """An opened engine; :meth:`run` may be called from many threads.
 
     Attributes:
-        target: ``"onnxruntime"`` or ``"openvino"``.
+        target: its name in :data:`edgefer_runtime.engines.TARGETS`.
         provider: what really runs, as the library reports it: ``"CPUExecutionProvider"``, ``"CPU f32"``.
         batch: the static batch size, or None when it is dynamic.
         threads: threads a call may use.
