@@ -50,10 +50,12 @@ def check_engine(
     """
     layers = target.layers(engine)
     found = target.session(engine)(faces)
-    name = f"{target.name}-{precision}"
+    label = name = f"{target.name}-{precision}"
+    if target.stand_in:
+        name = f"{label} as ONNX in {target.stand_in}"
     if precision == "int8":
-        return [*_mostly_int8(name, layers), _agreement(name, expected, found)]
-    executed = _all_in(EXECUTED[precision], name, layers)
+        return [*_mostly_int8(label, layers), _agreement(name, expected, found)]
+    executed = _all_in(EXECUTED[precision], label, layers)
     if precision == "fp32":
         return [executed, *parity(name, expected, found)]
     agreement = _agreement(name, expected, found)
