@@ -124,7 +124,9 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         on_progress("export, check, build", 1 + len(bundles), steps)
         work = drafting.folder / f"{target.name}-{precision}"
         work.mkdir()
-        model, recipe = _narrowed(target.name, precision, float_onnx, drafting.calibration, work)
+        model, recipe = _narrowed(
+            target.name, precision, target.prepare(float_onnx, work), drafting.calibration, work
+        )
         engine = target.build(model, precision, work / "engine")
         own: list[Check] = check_engine(target, engine, precision, faces, expected)
         if precision == "int8":
