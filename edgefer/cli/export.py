@@ -19,42 +19,56 @@ def export(
         str | None, typer.Option(help="A named switch of the model; see `edgefer models`.")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Quantize to INT8 as well as exporting FP32.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="FP16 as well: half the size.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="BF16 as well, where a target has it.")] = False,
     target: Annotated[
         list[str] | None,
         typer.Option(
             "--target",
             "-t",
             metavar="T",
-            help="Engine to build for; repeat for more. [default: all installed]",
+            help="Engine to build for; repeat for more, or `all`. [default: all installed]",
         ),
     ] = None,
     calibration: Annotated[
-        str, typer.Option(metavar="SET", help="Faces the INT8 ranges come from.")
+        str, typer.Option(metavar="SET", help="Faces that ranges are measured on.")
     ] = "synthfer:train[:700]",
     data: Annotated[
         str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
     ] = "synthfer:eval",
     max_drop: Annotated[
         float | None,
-        typer.Option(min=0, metavar="POINTS", help="Exit 5 when INT8 costs more accuracy than this."),
+        typer.Option(
+            min=0, metavar="POINTS", help="Exit 5 when a narrower precision costs more accuracy than this."
+        ),
     ] = None,
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="Engines that take any number of faces at once.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to. [default: runs/MODEL]")
+    ] = None,
+    compute_capability: Annotated[
+        str | None,
+        typer.Option(metavar="X.Y", help="GPU of a tensorrt-rtx plan. [default: any from Ampere on]"),
     ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Export a network: checked ONNX, engines, their accuracy against the float network, a bundle each."""
     from edgefer.pipeline.export import ExportSettings, export_bundles
 
+    narrower = {"fp16": fp16, "bf16": bf16, "int8": int8}
     settings = ExportSettings(
         model=model,
         variant=variant,
-        precisions=("fp32", "int8") if int8 else ("fp32",),
+        precisions=("fp32", *(name for name, asked in narrower.items() if asked)),
+        batch=None if dynamic_batch else 1,
         targets=tuple(target or ()),
         calibration=calibration,
         data=data,
         max_drop=max_drop,
         output=output,
+        compute_capability=compute_capability,
     )
     with progress_bar(quiet=json) as report:
         rows = export_bundles(settings, on_progress=report)
@@ -67,5 +81,8 @@ def export(
 
     Console().print(export_table(rows))
     say(f"measured on {rows[0]['data']}, {rows[0]['images']:,} images; drops with 95 % intervals")
+    for row in rows:
+        if "in place of" in row["engine"]:
+            say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
     if rows[0]["notice"]:
         say(rows[0]["notice"])

@@ -18,7 +18,7 @@ from edgefer.pipeline.subjects import RUNS, find_checkpoint
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
 from edgefer_runtime.bundle import Bundle, write_bundle
-from edgefer_runtime.errors import BudgetError, MissingError
+from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 
 if TYPE_CHECKING:
     from edgefer_calibration import CalibrationSet
@@ -28,16 +28,18 @@ CALIBRATION_FACES = 300
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What `edgefer export` was asked for; no targets means all that are installed."""
+    """What `edgefer export` was asked for; no targets, or ``all``, means those installed; no batch, any."""
 
     model: str
     variant: str | None = None
     precisions: tuple[str, ...] = ("fp32",)
+    batch: int | None = 1
     targets: tuple[str, ...] = ()
     calibration: str = "synthfer:train[:700]"
     data: str = "synthfer:eval"
     max_drop: float | None = None
     output: Path | None = None
+    compute_capability: str | None = None
 
 
 def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> list[dict[str, Any]]:
@@ -50,7 +52,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     Returns:
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
-        target's fp32 engine, in points), ``flips``, ``data``, ``images``,
+        target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
         ``notice``, ``checks``.
 
     Raises:
@@ -60,11 +62,17 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     """
     require("export", "exporting")
     targets = _targets(settings.targets)
+    _require_precisions(settings.precisions, targets)
+    if settings.compute_capability is not None and "tensorrt-rtx" not in targets:
+        raise UsageError(
+            f"compute capability {settings.compute_capability} for {', '.join(targets)}",
+            expected="--target tensorrt-rtx: the others build for the machine they build on",
+        )
     if settings.model in MODELS:
         get(settings.model).require_deployable(settings.variant)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
     get(checkpoint.model).require_deployable(checkpoint.variant)
-    calibration = _calibration(settings, on_progress) if "int8" in settings.precisions else None
+    calibration = _calibration(settings, on_progress) if {"int8", "fp16"} & {*settings.precisions} else None
     faces = load_faces(settings.data, on_progress)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
         drafting = Drafting(
@@ -76,6 +84,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             licence=checkpoint.provenance.get("licence", ""),
             targets=targets,
             precisions=settings.precisions,
+            batch=settings.batch,
+            compute_capability=settings.compute_capability,
             calibration=calibration,
             faces=faces,
             folder=Path(folder),
@@ -103,7 +113,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
 def _targets(named: Sequence[str]) -> tuple[str, ...]:
     from edgefer_export import targets
 
-    if not named:
+    if not named or "all" in named:
         if not (here := targets.installed()):
             raise MissingError(
                 "no engine is installed here",
@@ -112,8 +122,21 @@ def _targets(named: Sequence[str]) -> tuple[str, ...]:
             )
         return here
     for name in named:
-        require(targets.get(name).name, f"target {name}")
+        targets.require(targets.get(name), "fp32")
     return tuple(dict.fromkeys(named))
+
+
+def _require_precisions(precisions: Sequence[str], names: Sequence[str]) -> None:
+    """Raise unless each precision is one that at least one of the targets has; the others go without it."""
+    from edgefer_export import targets
+
+    for precision in precisions:
+        if not any(precision in targets.get(name).precisions for name in names):
+            having = [name for name in targets.TARGETS if precision in targets.get(name).precisions]
+            raise UsageError(
+                f"{precision} for {', '.join(names)}",
+                expected=f"{precision} with --target {' or '.join(having)}",
+            )
 
 
 def _calibration(settings: ExportSettings, on_progress: Report) -> CalibrationSet:
@@ -136,7 +159,9 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
         done += count
         on_progress("accuracy", done, total)
 
-    predictions = [predict(Classifier.open(draft), faces, advance) for draft in drafts]
+    # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
+    classifiers = [Classifier.open(draft, allow_fallback=True) for draft in drafts]
+    predictions = [predict(classifier, faces, advance) for classifier in classifiers]
     measured = [
         evaluate(
             probabilities,
@@ -150,8 +175,8 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
     lost = drops(drafts, predictions, faces, None)
     data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
     return [
-        {**data, "evaluation": evaluation.to_json(), "drop": drop}
-        for evaluation, drop in zip(measured, lost, strict=True)
+        {**data, "engine": classifier.engine.provider, "evaluation": evaluation.to_json(), "drop": drop}
+        for classifier, evaluation, drop in zip(classifiers, measured, lost, strict=True)
     ]
 
 
@@ -175,6 +200,7 @@ def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
         "accuracy_drop": drop["points"],
         "accuracy_drop_ci": drop["interval"],
         "flips": drop.get("flips", 0.0),
+        "engine": score["engine"],
         "data": score["data"],
         "images": score["images"],
         "notice": manifest.provenance["notice"],
