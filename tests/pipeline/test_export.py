@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgefer.pipeline.export import ExportSettings, export_bundles
-from edgefer_runtime.errors import BudgetError, DataError, UsageError
+from edgefer_runtime.errors import BudgetError, CheckError, DataError, UsageError
 
 SMALL = {"calibration": "synthfer:train[:70]", "data": "synthfer:eval[:35]", "targets": ("onnxruntime",)}
 
@@ -55,3 +55,16 @@ def test_a_target_twice_is_built_once_and_an_unknown_one_refused() -> None:
     assert len(export_bundles(twice)) == 1
     with pytest.raises(UsageError, match="coreml"):
         export_bundles(ExportSettings("pattlite", targets=("coreml",)))
+
+
+def test_a_checkpoint_whose_attention_mixes_a_batch_is_refused(tmp_path: Path) -> None:
+    from edgefer.models import get
+    from edgefer.training.checkpoint import Checkpoint, save_checkpoint
+
+    spec, classes = get("pattlite"), ("anger", "joy")
+    weights = spec.build("batch", len(classes)).state_dict()
+    mixing = Checkpoint("pattlite", "batch", classes, spec.contract, weights, {})
+    path = save_checkpoint(tmp_path / "mixing", mixing)
+    with pytest.raises(CheckError, match="module 'attention' mixes the faces of a batch") as caught:
+        export_bundles(ExportSettings(str(path), **SMALL))
+    assert caught.value.exit_code == 4 and not Path("runs").exists()

@@ -38,7 +38,8 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         word
         for word in words[:2]
         if not word.startswith("-")
-        and word in ("models", "datasets", "show", "doctor", "train", "eval", "export", "bench", "demo")
+        and word
+        in ("models", "datasets", "show", "doctor", "train", "eval", "export", "check", "bench", "demo")
     ]
     assert named, f"no command in {command}"
     result = CliRunner().invoke(app, [*named, "--help"])

@@ -7,6 +7,7 @@ a built engine against the network and against its label; :func:`selection_int8`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ def run_checks(
     import onnx
 
     from edgefer_export.checks.batch import network_batch_invariance
+    from edgefer_export.checks.departure import first_departure
     from edgefer_export.checks.operators import foreign_operators, opens
     from edgefer_export.checks.preprocessing import preprocessing
     from edgefer_export.sessions import installed_sessions
@@ -106,7 +108,17 @@ def run_checks(
                 checks.append(parity_in_batches(name, expected, run, faces, BATCHES))
     if all(check.passed for check in checks if check.name.startswith("operators/")):
         checks += [*attention(model, faces), *selection(model, selections, faces)]
+    if any(_departs(check) for check in checks):
+        where = first_departure(network, model, faces[0], contract)
+        checks = [
+            replace(check, detail=f"{check.detail}; {where}") if _departs(check) else check
+            for check in checks
+        ]
     return checks
+
+
+def _departs(check: Check) -> bool:
+    return check.name.startswith("parity/") and not check.passed
 
 
 def check_graph(graph: Path, faces: NDArray[np.uint8]) -> list[Check]:

@@ -38,10 +38,10 @@ def network_batch_invariance(network: nn.Module, faces: NDArray[np.uint8], contr
     network.eval()
     inputs = torch.from_numpy(preprocess(faces[: 1 + 2 * NEIGHBOURS], contract))
     first, others = inputs[:1], torch.split(inputs[1:], NEIGHBOURS)
-    alone = _outputs(network, first)
+    alone = module_outputs(network, first)
     worst, guilty = 0.0, ""
     for neighbours in others:
-        together = _outputs(network, torch.cat([first, neighbours]))
+        together = module_outputs(network, torch.cat([first, neighbours]))
         for name, value in alone.items():
             moved = _moved(value, together[name])
             worst = max(worst, moved)
@@ -85,7 +85,7 @@ def _moved(alone: Tensor, together: Tensor) -> float:
     return float((together - alone).abs().max() / alone.abs().max().clamp(min=1e-12))
 
 
-def _outputs(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+def module_outputs(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     """First sample of what every module returns, if that is a tensor, in the order they finish."""
     import torch
 
