@@ -64,7 +64,9 @@ def build_bundle(
             on_progress=on_progress,
         )
         facts.write(Path(work) / FACTS)
-        built = replace(manifest, entry=PLAN, tools={**manifest.tools, facts.library: facts.version})
+        built = replace(
+            manifest, entry=PLAN, files=(), tools={**manifest.tools, facts.library: facts.version}
+        )
         kept = {file.path: bundle.folder / file.path for file in manifest.files if file.path != RECIPE}
         files = {**kept, PLAN: plan, FACTS: Path(work) / FACTS}
         return write_bundle(output or bundle.path, built, files, bundle.certificate)

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.manifest import format_json
@@ -54,8 +55,10 @@ class PlanFacts:
             DataError: no such file, or a field is missing or unknown.
         """
         try:
-            return cls(**json.loads(path.read_bytes()))
-        except (OSError, TypeError, ValueError) as error:
+            facts: dict[str, Any] = json.loads(path.read_bytes())
+            lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+            return cls(**{**facts, **lists})
+        except (OSError, AttributeError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path}: facts of a plan that cannot be read ({error})",
                 expected=", ".join(cls.__dataclass_fields__),

@@ -1,0 +1,177 @@
+"""TensorRT on the robot: plans built from a bundle, refused where they cannot run, stood in for."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgefer_runtime.__main__ import main
+from edgefer_runtime.bundle import Bundle, pack_zip, write_bundle
+from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.engines import cuda
+from edgefer_runtime.engines.tensorrt_build import installed
+from edgefer_runtime.engines.tensorrt_plan import PlanFacts
+from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError
+
+from .conftest import CERTIFICATE, CONTRACT, WEIGHTS, tiny_manifest
+
+Expected = Callable[[np.ndarray], np.ndarray]
+
+rtx = pytest.mark.skipif(not installed("tensorrt-rtx"), reason="tensorrt-rtx is not installed")
+FACTS = PlanFacts(
+    library="tensorrt",
+    version="10.3.0",
+    machine=platform.machine(),
+    compute_capability="8.7",
+    plan_sha256="0" * 64,
+    onnx_sha256="0" * 64,
+)
+
+
+@pytest.fixture(params=[1, None], ids=["static", "dynamic"])
+def batch(request: pytest.FixtureRequest) -> int | None:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path, batch: int | None) -> Callable[[str], Bundle]:
+    """A bundle of the conftest's network behind its preprocessing, with no plan yet."""
+
+    def make(target: str) -> Bundle:
+        rows = batch if batch is not None else "batch"
+        shape = [rows, 3, CONTRACT.height, CONTRACT.width]
+        graph = helper.make_graph(
+            [
+                helper.make_node("ReduceMean", ["images", "axes"], ["mean"], "pool/ReduceMean", keepdims=0),
+                helper.make_node("Gemm", ["mean", "weights"], ["logits"], "classify/Gemm"),
+                helper.make_node("Softmax", ["logits"], ["probabilities"], "network/Softmax", axis=1),
+            ],
+            "tiny",
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [rows, 3])],
+            [
+                helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+                numpy_helper.from_array(WEIGHTS * np.float32(127.5), "weights"),
+            ],
+        )
+        onnx.save(
+            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9),
+            tmp_path / "model.onnx",
+        )
+        (tmp_path / "build.json").write_text(json.dumps({"target": target, "onnx": "model.onnx"}))
+        files = {name: tmp_path / name for name in ("build.json", "model.onnx")}
+        options = {"preprocessing": "runtime"}
+        if target == "tensorrt-rtx":
+            options["compute_capability"] = "8.6"
+        manifest = tiny_manifest(target, "build.json", batch, options=options)
+        return write_bundle(tmp_path / target, manifest, files, CERTIFICATE)
+
+    return make
+
+
+def test_the_onnx_stands_in_only_when_allowed(
+    unbuilt: Callable[[str], Bundle], expected: Expected, faces: np.ndarray
+) -> None:
+    bundle = unbuilt("tensorrt")
+    with pytest.raises(DeviceError, match=r"no plan yet\n.*\n.*edgefer_runtime build .*tensorrt"):
+        Classifier.open(bundle)
+    stand_in = Classifier.open(bundle, allow_fallback=True)
+    assert stand_in.engine.provider == "CPUExecutionProvider in place of tensorrt"
+    assert np.abs(stand_in.predict(faces[:5]) - expected(faces[:5])).max() < 1e-5
+
+
+@rtx
+def test_a_plan_is_built_from_the_bundle_alone(
+    unbuilt: Callable[[str], Bundle],
+    batch: int | None,
+    expected: Expected,
+    faces: np.ndarray,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle = unbuilt("tensorrt-rtx")
+    assert main(["build", str(bundle.path), "--json", "--batch", "2"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["compute_capability"] == "8.6" and facts["machine"] == platform.machine()
+    assert facts["profile"] == ([1, 2, 2] if batch is None else None)
+    built = Bundle.open(bundle.path)
+    assert built.manifest.entry == "model.engine"
+    assert built.manifest.tools["tensorrt-rtx"] == facts["version"]
+    files = {file.path: file.sha256 for file in built.manifest.files}
+    assert sorted(files) == ["model.engine", "model.engine.json", "model.onnx"]
+    assert (files["model.engine"], files["model.onnx"]) == (facts["plan_sha256"], facts["onnx_sha256"])
+    stand_in = Classifier.open(built, allow_fallback=True)
+    assert np.abs(stand_in.predict(faces[:3]) - expected(faces[:3])).max() < 1e-5
+    assert main(["build", str(bundle.path)]) == 0, "built again, from what it holds"
+
+
+@rtx
+def test_a_zip_is_built_into_a_folder(unbuilt: Callable[[str], Bundle], tmp_path: Path) -> None:
+    packed = pack_zip(unbuilt("tensorrt-rtx"), tmp_path / "tiny.edgefer")
+    assert main(["build", str(packed)]) == 2
+    assert main(["build", str(packed), "-o", str(tmp_path / "built")]) == 0
+    assert Bundle.open(tmp_path / "built").manifest.entry == "model.engine"
+
+
+def test_a_robot_without_tensorrt_or_gpu_is_told_so(
+    unbuilt: Callable[[str], Bundle], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = unbuilt("tensorrt")
+    if not installed("tensorrt"):
+        assert main(["build", str(bundle.path)]) == MissingError.exit_code
+        assert "python3-libnvinfer" in capsys.readouterr().err
+    elif not has_gpu():
+        assert main(["build", str(bundle.path)]) == DeviceError.exit_code
+    assert Bundle.open(bundle.path).manifest.entry == "build.json"
+
+
+def test_other_bundles_have_nothing_to_build(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", str(bundle.path)]) == 2
+    assert "nothing to build" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"version": "10.16.2"}, "10.16.2"),
+        ({"machine": "sparc"}, "sparc"),
+        ({"compute_capability": "8.6"}, "compute capability 8.6"),
+    ],
+)
+def test_a_plan_for_another_machine_is_explained(changes: dict[str, str], found: str) -> None:
+    FACTS.require_match("10.3.0", "8.7")
+    replace(FACTS, compute_capability=None).require_match("10.3.0", "12.0")
+    with pytest.raises(DeviceError, match=rf"{found}.*\n.*tensorrt 10\.3\.0.*\n.*edgefer_runtime build"):
+        replace(FACTS, **changes).require_match("10.3.0", "8.7")
+
+
+def test_facts_survive_their_file(tmp_path: Path) -> None:
+    FACTS.write(tmp_path / "facts.json")
+    assert PlanFacts.read(tmp_path / "facts.json") == FACTS
+    (tmp_path / "facts.json").write_text('{"library": "tensorrt"}')
+    with pytest.raises(DataError, match="facts of a plan"):
+        PlanFacts.read(tmp_path / "facts.json")
+
+
+def test_a_manifest_that_wants_preprocessing_in_the_plan_is_refused(
+    unbuilt: Callable[[str], Bundle],
+) -> None:
+    bundle = unbuilt("tensorrt")
+    manifest = replace(bundle.manifest, options={"preprocessing": "graph"})
+    with pytest.raises(DataError, match="takes prepared faces"):
+        Classifier.open(Bundle(bundle.path, bundle.folder, manifest, bundle.certificate), allow_fallback=True)
+
+
+def has_gpu() -> bool:
+    try:
+        cuda.require()
+    except EdgeferError:
+        return False
+    return True
