@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgefer_export.checks import check_engine
 from edgefer_export.checks.attention import attention
 from edgefer_export.checks.check import Check
+from edgefer_export.checks.engine import answering
 from edgefer_export.checks.operators import foreign_operators
 from edgefer_export.checks.parity import DIFFERENCE_LIMIT
 from edgefer_export.checks.selection import selection
@@ -159,7 +160,7 @@ def redo(
         Check.at_most("classes", moved, 0, "classes", "manifest against certificate, in order"),
         *rows,
         Check.at_most(
-            f"as-exported/{target.name}-{precision}",
+            f"as-exported/{answering(target, precision)}",
             far,
             limit,
             "probability",

@@ -18,6 +18,7 @@ from edgefer_export.certificate import certificate, require
 from edgefer_export.checks import Check, run_checks
 from edgefer_export.checks.interface import axes_as_declared
 from edgefer_export.sessions import onnxruntime_session
+from edgefer_runtime.engines.tensorrt_build import installed
 from edgefer_runtime.errors import CheckError, UsageError
 
 from .conftest import CLASSES, CONTRACT, small
@@ -39,6 +40,8 @@ def test_an_honest_export_passes(
     names = {check.name for check in static}
     per_engine = ("operators", "axes", "preprocessing", "parity", "top-1", "adversarial-parity")
     rows = {f"{row}/{engine}" for engine in ENGINES for row in per_engine}
+    if installed("tensorrt-rtx"):
+        rows.add("operators/tensorrt-rtx")
     assert names == {"operators", "batch-invariance/torch", "sum/attention", "sum/probabilities", *rows}
     batched = {f"{row}/{engine}" for engine in ENGINES for row in ("batch-invariance", "parity-in-batches")}
     assert {check.name for check in dynamic} - names == batched

@@ -14,6 +14,7 @@ from torch import nn
 from edgefer_calibration import CalibrationSet, quantize
 from edgefer_export.certificate import require
 from edgefer_export.checks import check_engine, reference
+from edgefer_export.checks.operators import built_by_tensorrt_rtx
 from edgefer_export.passes.split_preprocessing import split_preprocessing
 from edgefer_export.sessions import onnxruntime_session
 from edgefer_export.targets import get
@@ -107,11 +108,15 @@ def test_a_float_graph_called_int8_is_caught(
 @rtx
 def test_what_the_parser_refuses_is_named_by_module(exported: Path, tmp_path: Path) -> None:
     model = onnx.load(exported)
+    (passed,) = built_by_tensorrt_rtx(model)
+    assert passed.name == "operators/tensorrt-rtx" and passed.passed
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     first.op_type, first.domain = "Convolve", "elsewhere"
     model.opset_import.append(onnx.helper.make_opsetid("elsewhere", 1))
     broken = tmp_path / "broken.onnx"
     onnx.save(model, broken)
+    (refused,) = built_by_tensorrt_rtx(model)
+    assert not refused.passed and "trunk.0" in refused.detail
     for name in MODULES:
         with pytest.raises(CheckError, match=r"tensorrt-rtx .* refuses the graph: .*trunk\.0"):
             get(name).build(broken, "fp32", tmp_path / name)

@@ -77,7 +77,7 @@ def run_checks(
 
     from edgefer_export.checks.batch import network_batch_invariance
     from edgefer_export.checks.departure import first_departure
-    from edgefer_export.checks.operators import foreign_operators, opens
+    from edgefer_export.checks.operators import built_by_tensorrt_rtx, foreign_operators, opens
     from edgefer_export.checks.preprocessing import preprocessing
     from edgefer_export.sessions import installed_sessions
 
@@ -108,6 +108,7 @@ def run_checks(
                 checks.append(parity_in_batches(name, expected, run, faces, BATCHES))
     if all(check.passed for check in checks if check.name.startswith("operators/")):
         checks += [*attention(model, faces), *selection(model, selections, faces)]
+    checks += built_by_tensorrt_rtx(model)
     if any(_departs(check) for check in checks):
         where = first_departure(network, model, faces[0], contract)
         checks = [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefer_export.checks.check import Check
+from edgefer_export.passes.split_preprocessing import split_preprocessing
+from edgefer_runtime.errors import CheckError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from onnx import ModelProto
 
@@ -45,6 +48,28 @@ def opens(engine: str, session: Callable[[Path], Run], graph: Path) -> tuple[Che
         refusal = "; ".join(line for line in str(error).splitlines() if line.strip())
     detail = f"{engine} cannot open it: {refusal}" if run is None else f"read and compiled by {engine}"
     return Check.at_most(f"operators/{engine}", int(run is None), 0, "refusals", detail), run
+
+
+def built_by_tensorrt_rtx(model: ModelProto) -> list[Check]:
+    """Whether TensorRT-RTX, whose parser is TensorRT's, builds a plan; no row where it is not installed.
+
+    A refusal bears the names of the modules.
+    """
+    from edgefer_export.targets.tensorrt import RTX, prove
+    from edgefer_runtime.engines.tensorrt_build import installed
+
+    if not installed(RTX):
+        return []
+    refusal = ""
+    with tempfile.TemporaryDirectory(prefix="edgefer-operators-") as folder:
+        network = Path(folder) / "network.onnx"
+        network.write_bytes(split_preprocessing(model)[1].SerializeToString())
+        try:
+            version = prove(network)
+        except CheckError as error:
+            refusal = error.found
+    detail = refusal or f"parsed and built by {RTX} {version} as a portable plan"
+    return [Check.at_most(f"operators/{RTX}", int(bool(refusal)), 0, "refusals", detail)]
 
 
 def _foreign(domain: str) -> bool:
