@@ -25,9 +25,9 @@ def check(
         print_json(to_json(subject, checks))
     else:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table("check", "", "measured", "limit", "unit")
+        table = Table(Column("check", no_wrap=True), "", "measured", "limit", "unit")
         for row in checks:
             verdict = "passed" if row.passed else "[bold red]FAILED[/]"
             table.add_row(row.name, verdict, f"{row.measured:.3g}", f"{row.limit:g}", row.unit)

@@ -52,7 +52,8 @@ def _check_bundle(path: Path) -> list[Check]:
         return [Check.at_most("files", 1, 0, "faults", error.found)]
     with bundle:
         manifest = bundle.manifest
-        require(manifest.target, f"checking an engine for {manifest.target}")
+        target = targets.get(manifest.target)
+        targets.require(target, manifest.precision)
         files = Check.at_most("files", 0, 0, "faults", f"sha256 of {len(manifest.files) + 1} files")
         engine = BuiltEngine(
             entry=manifest.entry,
@@ -61,7 +62,6 @@ def _check_bundle(path: Path) -> list[Check]:
             tools=manifest.tools,
         )
         evidence = Evidence.from_json(bundle.certificate.get("evidence"))
-        target = targets.get(manifest.target)
         return [files, *redo(target, engine, manifest.precision, manifest.classes, evidence)]
 
 

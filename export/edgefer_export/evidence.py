@@ -19,8 +19,8 @@ from edgefer_export.checks import check_engine
 from edgefer_export.checks.attention import attention
 from edgefer_export.checks.check import Check
 from edgefer_export.checks.engine import answering
-from edgefer_export.checks.operators import foreign_operators
-from edgefer_export.checks.parity import DIFFERENCE_LIMIT
+from edgefer_export.checks.operators import foreign_operators, opens
+from edgefer_export.checks.parity import DIFFERENCE_LIMIT, difference
 from edgefer_export.checks.selection import selection
 from edgefer_export.targets.base import BuiltEngine, Target
 from edgefer_runtime.errors import DataError
@@ -148,16 +148,21 @@ def redo(
         evidence: from its certificate.
 
     Returns:
-        The rows as measured now, and three more: the classes' order; the engine's answers then and now; and
-        how many rows differ from the certificate's by more than :data:`TOLERANCE` of their limits.
+        The rows as measured now, and four more: the classes' order; whether the engine's library opens it,
+        without which there is nothing else; the engine's answers then and now; and how many rows differ from
+        the certificate's by more than :data:`TOLERANCE` of their limits.
     """
     moved = sum(first != second for first, second in zip(classes, evidence.classes, strict=False))
     moved += abs(len(classes) - len(evidence.classes))
+    opened, run = opens(target.name, lambda _: target.session(engine), engine.path)
+    if run is None:
+        return [opened]
     rows = engine_rows(target, engine, precision, evidence.crops, evidence.network, evidence.selections)
-    far = float(np.abs(target.session(engine)(evidence.crops) - evidence.engine).max())
+    far = difference(evidence.engine, run(evidence.crops))
     limit = DIFFERENCE_LIMIT if precision == "fp32" else NARROW_LIMIT
     return [
         Check.at_most("classes", moved, 0, "classes", "manifest against certificate, in order"),
+        opened,
         *rows,
         Check.at_most(
             f"as-exported/{answering(target, precision)}",

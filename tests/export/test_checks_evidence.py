@@ -80,6 +80,12 @@ def test_swapped_classes(float_engine: BuiltEngine, evidence: Evidence) -> None:
     assert {row.name: row.measured for row in rows if not row.passed} == {"classes": 2}
 
 
+def test_an_engine_that_does_not_open(float_engine: BuiltEngine, evidence: Evidence, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"sealed, but no graph")
+    broken = replace(float_engine, files={"model.onnx": tmp_path / "model.onnx"})
+    assert set(failed("onnxruntime", broken, "fp32", evidence)) == {"operators/onnxruntime"}
+
+
 def test_numbers_that_were_polished(float_engine: BuiltEngine, evidence: Evidence) -> None:
     polished = [
         replace(row, measured=row.measured + 2e-4) if row.name.startswith("parity") else row

@@ -54,7 +54,7 @@ def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32
 
     Faces that are no :func:`clear_cases` are left out of the second row: either answer is right for them.
     """
-    difference = _difference(expected, found)
+    farthest = difference(expected, found)
     clear = clear_cases(expected)
     flips = np.inf
     if found.shape == expected.shape:
@@ -62,7 +62,7 @@ def parity(engine: str, expected: NDArray[np.float32], found: NDArray[np.float32
     faces = f"{len(expected)} faces, batch 1, torch against {engine} in float32"
     return [
         Check.at_most(
-            f"parity/{engine}", difference, DIFFERENCE_LIMIT, "probability", f"largest difference; {faces}"
+            f"parity/{engine}", farthest, DIFFERENCE_LIMIT, "probability", f"largest difference; {faces}"
         ),
         Check.at_most(
             f"top-1/{engine}", flips, 0, "faces", f"another class on {clear.sum()} clear cases; {faces}"
@@ -74,7 +74,7 @@ def parity_in_batches(
     engine: str, expected: NDArray[np.float32], run: Run, faces: NDArray[np.uint8], batches: Sequence[int]
 ) -> Check:
     """Largest difference of a probability when faces come in each of ``batches``, sizes of a dynamic axis."""
-    worst = max(_difference(expected[:size], run(faces[:size])) for size in batches)
+    worst = max(difference(expected[:size], run(faces[:size])) for size in batches)
     sizes = ", ".join(map(str, batches))
     detail = f"largest difference at batch {sizes}, torch against {engine} in float32"
     return Check.at_most(f"parity-in-batches/{engine}", worst, DIFFERENCE_LIMIT, "probability", detail)
@@ -87,13 +87,14 @@ def parity_on_crops(
     crops: Mapping[str, NDArray[np.uint8]],
 ) -> Check:
     """Largest difference of a probability over named ``crops``, each of its own size; the worst is named."""
-    far = {name: _difference(expected[name], run(crop)) for name, crop in crops.items()}
+    far = {name: difference(expected[name], run(crop)) for name, crop in crops.items()}
     worst = max(far, key=lambda name: far[name])
     detail = f"{len(crops)} crops: constant, noise, checkerboards, one pixel, huge; worst: {worst}"
     return Check.at_most(f"adversarial-parity/{engine}", far[worst], DIFFERENCE_LIMIT, "probability", detail)
 
 
-def _difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+def difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """The largest difference of a probability; infinite where shapes differ or there is not-a-number."""
     if found.shape != expected.shape or np.isnan(found).any():
         return float("inf")
     return float(np.abs(expected - found).max())
