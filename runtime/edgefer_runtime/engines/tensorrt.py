@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +40,14 @@ class TensorRtEngine(Engine):
                 action="export the bundle again with this version of edgefer",
             )
         self._contract = bundle.manifest.input
+        self._stand_in: OnnxRuntimeEngine | None = None
         try:
             return self._open_plan(bundle)
         except (DeviceError, MissingError):
             if not allow_fallback:
                 raise
-        stand_in = OnnxRuntimeEngine(_onnx_of(bundle), threads=self.threads, allow_fallback=False)
-        self._run: Callable[[Any], NDArray[np.float32]] = stand_in._infer
-        return f"{stand_in.provider} in place of {self.target}"
+        self._stand_in = OnnxRuntimeEngine(_onnx_of(bundle), threads=self.threads, allow_fallback=False)
+        return f"{self._stand_in.provider} in place of {self.target}"
 
     def _open_plan(self, bundle: Bundle) -> str:
         if bundle.manifest.entry == RECIPE:
@@ -73,11 +72,11 @@ class TensorRtEngine(Engine):
         self._plan, self._gpu, self._classes = plan, gpu, len(bundle.manifest.classes)
         # A context serves one call at a time: there are as many as there ever were calls at once.
         self._idle = deque([self._context()])
-        self._run = self._run_plan
         return f"{self.target} {library.__version__}"
 
     def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._run(preprocess(batch, self._contract))
+        prepared: NDArray[Any] = preprocess(batch, self._contract)
+        return self._run_plan(prepared) if self._stand_in is None else self._stand_in._infer(prepared)
 
     def _run_plan(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(prepared) > self._largest:
@@ -125,7 +124,8 @@ class _Context:
             name: gpu.allocate(4 * int(np.prod(shape)))
             for name, shape in ((INPUT, images), (OUTPUT, probabilities))
         }
-        weakref.finalize(self, lambda memory: [*map(gpu.free, memory)], tuple(self._memory.values()))
+        release = weakref.finalize(self, _release, gpu, tuple(self._memory.values()))
+        release.atexit = False  # the driver may be gone by then, and takes its memory with it
         for name, address in self._memory.items():
             self._context.set_tensor_address(name, address)
 
@@ -138,6 +138,12 @@ class _Context:
         probabilities = np.empty((len(prepared), self._classes), dtype=np.float32)
         self._gpu.download(self._memory[OUTPUT], probabilities)
         return probabilities
+
+
+def _release(gpu: cuda.Gpu, addresses: tuple[int, ...]) -> None:
+    gpu.enter()
+    for address in addresses:
+        gpu.free(address)
 
 
 def _onnx_of(bundle: Bundle) -> Bundle:
