@@ -68,3 +68,19 @@ def test_a_checkpoint_whose_attention_mixes_a_batch_is_refused(tmp_path: Path) -
     with pytest.raises(CheckError, match="module 'attention' mixes the faces of a batch") as caught:
         export_bundles(ExportSettings(str(path), **SMALL))
     assert caught.value.exit_code == 4 and not Path("runs").exists()
+
+
+def test_a_precision_no_target_has_is_refused_before_any_work() -> None:
+    with pytest.raises(UsageError, match="bf16 for onnxruntime") as caught:
+        export_bundles(ExportSettings("pattlite", precisions=("fp32", "bf16"), **SMALL))
+    assert "openvino" in str(caught.value)
+
+
+def test_fp16_in_any_batch_with_its_float_twin() -> None:
+    settings = ExportSettings("lanmsff", precisions=("fp32", "fp16"), batch=None, **SMALL)
+    twin, half = export_bundles(settings)
+    assert half["accuracy_drop_ci"][0] <= half["accuracy_drop"] <= half["accuracy_drop_ci"][1]
+    assert half["size_mb"] < 0.6 * twin["size_mb"]
+    manifest = json.loads((Path(half["path"]) / "manifest.json").read_text())
+    assert manifest["precision"] == "fp16" and manifest["batch"] is None
+    assert manifest["quantization"]["float_islands"]["probabilities/Softmax"] == "behind the last layer"
