@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgefer.models.gmslpa import PatchGate
 from edgefer.models.lanmsff import PWFS, ChannelShuffle, MassAtt
 from edgefer_calibration import CalibrationSet, quantize
 from edgefer_export import export_onnx
 from edgefer_export.checks import Check, half_precision, run_checks, selection_int8
+from edgefer_export.checks.attention import find_gates
 from edgefer_export.checks.selection import find_blocks, selection
 
 from .conftest import CLASSES, CONTRACT
@@ -105,6 +107,24 @@ def test_a_selection_that_is_not_the_definition(
     )
     assert set(guilty) == {"selection"}, "the graph is the network's, so nothing else can tell"
     assert re.search(f"worst in select at .*, on ({kinds})", guilty["selection"].detail)
+
+
+def test_a_gate_that_is_resized_by_the_size_of_what_it_gates(
+    faces: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    class Local(Blocks):
+        """A patch gate in front of the rest."""
+
+        def __init__(self) -> None:
+            super().__init__(PWFS(), MassAtt)
+            self.patch = PatchGate()
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = super().forward(self.patch(images))
+            return logits
+
+    model = onnx.load(graph_of(Local().eval(), tmp_path))
+    assert {gate.module for gate in find_gates(model)} == {"patch", "attend"}
 
 
 def test_a_selection_that_the_graph_has_lost(graph: Path, faces: NDArray[np.uint8]) -> None:

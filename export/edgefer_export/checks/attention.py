@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 LIMIT = 1e-5
 
-GATE_OPERATORS = (
-    *("Mul", "Add", "Div", "Concat", "Resize", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand"),
-    *("Transpose", "QuantizeLinear", "DequantizeLinear", "Cast"),
+COMBINING = ("Mul", "Add", "Div", "Concat")
+"""What gates are combined with."""
+
+SHAPING = (
+    *("Resize", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Transpose"),
+    *("QuantizeLinear", "DequantizeLinear", "Cast"),
 )
-"""What gates are combined and brought into shape with."""
+"""What brings a gate, the first argument, into the shape and type in which it is multiplied."""
 
 
 class Weights(NamedTuple):
@@ -86,11 +89,13 @@ def find_gates(model: ModelProto) -> list[Gate]:
     fixed, gating = constants(model), dict[str, str]()
     found: dict[str, Gate] = {}
     for node in model.graph.node:
-        moving = [value for value in node.input if value not in fixed]
+        data = node.input[:1] if node.op_type in SHAPING else node.input
+        moving = [value for value in data if value not in fixed]
         of_gates = [value for value in moving if value in gating]
-        if node.op_type == "Sigmoid" or (of_gates == moving and moving and node.op_type in GATE_OPERATORS):
-            module = module_of(node) if node.op_type == "Sigmoid" else gating[moving[0]]
-            gating[node.output[0]] = module
+        if node.op_type == "Sigmoid":
+            gating[node.output[0]] = module_of(node)
+        elif of_gates and of_gates == moving and node.op_type in (*COMBINING, *SHAPING):
+            gating[node.output[0]] = gating[of_gates[0]]
         elif node.op_type == "Mul":
             found |= {value: Gate(gating[value], value) for value in of_gates}
     return [*found.values()]
