@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgefer_runtime.__main__ import main
+from edgefer_runtime.building import build_bundle
 from edgefer_runtime.bundle import Bundle, pack_zip, write_bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines import cuda
@@ -175,3 +176,11 @@ def has_gpu() -> bool:
     except EdgeferError:
         return False
     return True
+
+
+@rtx
+def test_a_build_tells_how_far_it_is(unbuilt: Callable[[str], Bundle]) -> None:
+    told: list[tuple[str, int, int]] = []
+    build_bundle(unbuilt("tensorrt-rtx").path, on_progress=lambda *step: told.append(step))
+    phase, _, steps = told[0]
+    assert told == [(phase, done, steps) for done in range(steps + 1)] and steps > 2

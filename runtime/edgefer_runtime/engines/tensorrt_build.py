@@ -191,12 +191,14 @@ def _monitor(library: Any, on_progress: Report) -> Any:
                 on_progress(name, 0, steps)
 
         def step_complete(self, name: str, step: int) -> bool:
-            if name == self.outermost:
+            if name == self.outermost and step + 1 < self.steps:
                 on_progress(name, step + 1, self.steps)
             return True
 
         def phase_finish(self, name: str) -> None:
-            """Its last step has told."""
+            # The library does not count the last step.
+            if name == self.outermost:
+                on_progress(name, self.steps, self.steps)
 
     return Monitor()
 
