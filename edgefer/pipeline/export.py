@@ -159,9 +159,12 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
         done += count
         on_progress("accuracy", done, total)
 
-    # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
-    classifiers = [Classifier.open(draft, allow_fallback=True) for draft in drafts]
-    predictions = [predict(classifier, faces, advance) for classifier in classifiers]
+    predictions, providers = [], []
+    for draft in drafts:
+        # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
+        classifier = Classifier.open(draft, allow_fallback=True)
+        providers.append(classifier.engine.provider)
+        predictions.append(predict(classifier, faces, advance))
     measured = [
         evaluate(
             probabilities,
@@ -175,8 +178,8 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
     lost = drops(drafts, predictions, faces, None)
     data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
     return [
-        {**data, "engine": classifier.engine.provider, "evaluation": evaluation.to_json(), "drop": drop}
-        for classifier, evaluation, drop in zip(classifiers, measured, lost, strict=True)
+        {**data, "engine": provider, "evaluation": evaluation.to_json(), "drop": drop}
+        for provider, evaluation, drop in zip(providers, measured, lost, strict=True)
     ]
 
 
