@@ -47,7 +47,7 @@ def _overview(described: Sequence[Mapping[str, Any]]) -> Any:
             f"{model['published_parameters']:,}",
             f"{model['macs'] / 1e6:,.1f} M",
             f"{contract['height']} x {contract['width']} {contract['color']}",
-            "shipped" if model["weights_shipped"] else "not yet",
+            "shipped" if model["weights_shipped"] else "to train",
         )
     return table
 
