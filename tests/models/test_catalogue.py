@@ -13,7 +13,7 @@ def test_unknown_names_say_what_there_is():
     with pytest.raises(UsageError, match="pattlite"):
         get("patlite")
     with pytest.raises(UsageError, match="head, none"):
-        get("pattlite").build("batch", 7)
+        get("pattlite").build("bath", 7)
     with pytest.raises(UsageError, match="at least 2"):
         get("pattlite").build("head", 1)
 
