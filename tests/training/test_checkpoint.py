@@ -80,7 +80,7 @@ DAMAGE = {
     "binary in place of JSON": lambda card: card.write_bytes(b"\xff\xfe\x00"),
     "another schema": lambda card: rewrite(card, schema="other/1"),
     "an unknown model": lambda card: rewrite(card, model="resnet"),
-    "an unknown variant": lambda card: rewrite(card, variant="batch"),
+    "an unknown variant": lambda card: rewrite(card, variant="bath"),
     "a class too many": lambda card: rewrite(card, classes=[*EXPRESSIONS, "contempt"]),
     "a variant with other weights": lambda card: rewrite(card, variant="none"),
     "a contract without size": lambda card: rewrite(card, input={"color": "RGB"}),
