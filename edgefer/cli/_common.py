@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -24,6 +25,14 @@ DataOption = Annotated[
         "--data", metavar="SET", help="synthfer:SPLIT, NAME:PATH[@SPLIT] or a folder; see `edgefer datasets`."
     ),
 ]
+
+
+class Accelerator(str, Enum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 class Session:

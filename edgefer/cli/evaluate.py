@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import DataOption, JsonFlag, guarded, print_json, progress_bar, say
-
-
-class Accelerator(str, Enum):
-    """Where a network computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+from edgefer.cli._common import Accelerator, DataOption, JsonFlag, guarded, print_json, progress_bar, say
 
 
 @guarded

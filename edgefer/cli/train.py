@@ -5,25 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgefer.cli._common import guarded, progress_bar, say
+from edgefer.cli._common import Accelerator, guarded, progress_bar, say
 
 if TYPE_CHECKING:
     from edgefer.pipeline.train import TrainSettings
     from edgefer.training.progress import Progress as Standing
-
-
-class Accelerator(str, Enum):
-    """Where to compute."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 @guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,8 @@ from edgefer_bench.scoring import predict as predict_bundle
 from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
-
+    from edgefer.training.accelerator import Accelerator
     from edgefer.training.trained import TrainedNetwork
-
-Accelerator = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -120,12 +117,13 @@ def _of_bundle(settings: EvaluationSettings, faces: FaceSet, on_progress: Report
 def _of_network(settings: EvaluationSettings, faces: FaceSet, on_progress: Report) -> _Answers:
     checkpoint, path = find_checkpoint(settings.subject)
     from edgefer.models import count, get
+    from edgefer.training.accelerator import choose_device
     from edgefer.training.order import check_order
     from edgefer.training.trained import TrainedNetwork
 
     classes = checkpoint.classes
     faces = comparable_faces(faces, classes, path, shared_only=settings.shared_classes)
-    network = TrainedNetwork(checkpoint, _device(settings.accelerator), settings.batch_size)
+    network = TrainedNetwork(checkpoint, choose_device(settings.accelerator), settings.batch_size)
     order_check = check_order(
         lambda chosen, batch_size: network.predict(faces.images, chosen, batch_size=batch_size),
         faces.labels,
@@ -141,16 +139,6 @@ def _of_network(settings: EvaluationSettings, faces: FaceSet, on_progress: Repor
         network,
         asdict(order_check),
     )
-
-
-def _device(accelerator: Accelerator) -> torch.device:
-    import torch
-
-    if accelerator != "cuda" and not torch.cuda.is_available():
-        return torch.device("cpu")
-    from edgefer.training.device import choose_device
-
-    return choose_device(accelerator)
 
 
 def _refuse_network_options(settings: EvaluationSettings) -> None:

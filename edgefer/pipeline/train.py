@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from edgefer_bench.metrics import evaluate
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
+    from edgefer.training.accelerator import Accelerator
     from edgefer.training.checkpoint import Checkpoint
     from edgefer.training.progress import Progress
     from edgefer.training.recipe import Recipe
@@ -45,7 +46,7 @@ class TrainSettings:
     pretrained: Path | None = None
     teacher: str | None = None
     resume: bool = False
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    accelerator: Accelerator = "auto"
     devices: int = 1
     nodes: int = 1
     seed: int = 0
@@ -151,8 +152,8 @@ def train_on(
 
 def predict_with(checkpoint: Path, faces: FaceSet, settings: TrainSettings) -> NDArray[np.float32]:
     """Probabilities N x K that the network of a finished training gives ``faces``."""
+    from edgefer.training.accelerator import choose_device
     from edgefer.training.checkpoint import load_checkpoint
-    from edgefer.training.device import choose_device
     from edgefer.training.trained import TrainedNetwork
 
     network = TrainedNetwork(load_checkpoint(checkpoint), choose_device(settings.accelerator))

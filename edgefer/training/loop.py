@@ -19,14 +19,13 @@ from torch import Tensor, nn
 
 from edgefer.data.faceset import FaceSet
 from edgefer.models import ModelSpec
+from edgefer.training.accelerator import Accelerator, choose_device
 from edgefer.training.augment import vary
 from edgefer.training.batches import place_pictures
 from edgefer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgefer.training.device import (
-    Accelerator,
     Autocast,
     Float32,
-    choose_device,
     choose_precision,
     keep_in_float32,
     make_fabric,

@@ -22,8 +22,9 @@ from torch import nn
 
 from edgefer.data.faceset import EXPRESSIONS, FaceSet
 from edgefer.models import MODELS, ModelSpec, get
+from edgefer.training.accelerator import choose_device
 from edgefer.training.augment import augment
-from edgefer.training.device import choose_device, choose_precision
+from edgefer.training.device import choose_precision
 from edgefer.training.loop import train
 from edgefer.training.predict import preprocess
 from edgefer.training.progress import Progress

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from edgefer.models import get
-from edgefer.training.device import choose_device, choose_precision, keep_in_float32, surroundings
+from edgefer.training.accelerator import choose_device
+from edgefer.training.device import choose_precision, keep_in_float32, surroundings
 from edgefer.training.processes import Place
 from edgefer_runtime.errors import DeviceError
 
