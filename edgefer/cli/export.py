@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,9 @@ def export(
         str | None,
         typer.Option(metavar="X.Y", help="GPU of a tensorrt-rtx plan. [default: any from Ampere on]"),
     ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign the bundles with this Ed25519 private key.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Export a network: checked ONNX, engines, their accuracy against the float network, a bundle each."""
@@ -69,6 +73,8 @@ def export(
         max_drop=max_drop,
         output=output,
         compute_capability=compute_capability,
+        sign=sign,
+        ask_passphrase=_ask_passphrase if sys.stdin.isatty() else None,
     )
     with progress_bar(quiet=json) as report:
         rows = export_bundles(settings, on_progress=report)
@@ -86,3 +92,7 @@ def export(
             say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
     if rows[0]["notice"]:
         say(rows[0]["notice"])
+
+
+def _ask_passphrase() -> str:
+    return str(typer.prompt("passphrase of the key", hide_input=True, err=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
-from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ CALIBRATION_FACES = 300
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What `edgefer export` was asked for; no targets, or ``all``, means those installed; no batch, any."""
+    """What `edgefer export` was asked for.
+
+    No targets, or ``all``, means those installed; no batch, any. ``sign`` is the private key that signs the
+    bundles, ``ask_passphrase`` asks for its passphrase if it has one.
+    """
 
     model: str
     variant: str | None = None
@@ -40,6 +44,8 @@ class ExportSettings:
     max_drop: float | None = None
     output: Path | None = None
     compute_capability: str | None = None
+    sign: Path | None = None
+    ask_passphrase: Callable[[], str] | None = None
 
 
 def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> list[dict[str, Any]]:
@@ -53,7 +59,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
         target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
-        ``notice``, ``checks``.
+        ``notice``, ``checks``, ``signed``.
 
     Raises:
         CheckError: a check failed; nothing is written.
@@ -68,6 +74,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             f"compute capability {settings.compute_capability} for {', '.join(targets)}",
             expected="--target tensorrt-rtx: the others build for the machine they build on",
         )
+    sign = _signer(settings)
     if settings.model in MODELS:
         get(settings.model).require_deployable(settings.variant)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
@@ -100,7 +107,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
                     f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}"
                 )
                 continue
-            kept.append(_row(_publish(draft, score, root), score))
+            kept.append(_row(_publish(draft, score, root, sign), score))
     if over:
         raise BudgetError(
             f"accuracy drop in points of {', '.join(over)}",
@@ -183,10 +190,20 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
     ]
 
 
-def _publish(draft: Bundle, score: dict[str, Any], root: Path) -> Bundle:
+def _signer(settings: ExportSettings) -> Sign | None:
+    if settings.sign is None:
+        return None
+    require("sign", "signing")
+    from edgefer_export.signature import open_signer
+
+    return open_signer(settings.sign, settings.ask_passphrase)
+
+
+def _publish(draft: Bundle, score: dict[str, Any], root: Path, sign: Sign | None) -> Bundle:
     manifest = replace(draft.manifest, accuracy=score)
     files = {file.path: draft.folder / file.path for file in manifest.files}
-    return write_bundle(root / f"{manifest.target}-{manifest.precision}", manifest, files, draft.certificate)
+    folder = root / f"{manifest.target}-{manifest.precision}"
+    return write_bundle(folder, manifest, files, draft.certificate, sign)
 
 
 def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
@@ -208,4 +225,5 @@ def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
         "images": score["images"],
         "notice": manifest.provenance["notice"],
         "checks": len(bundle.certificate["checks"]),
+        "signed": bundle.signed,
     }

@@ -92,6 +92,8 @@ def build(options: argparse.Namespace) -> tuple[Any, str]:
     )
     facts = asdict(PlanFacts.read(bundle.folder / FACTS))
     lines = [f"{name:<19} {_plain(value)}" for name, value in facts.items()]
+    if bundle.manifest.provenance["built_from_signed"]:
+        lines.append("not signed: the signature was over the manifest before this plan")
     return {"bundle": str(bundle.path), **facts}, "\n".join([f"built {bundle.path}", *lines])
 
 

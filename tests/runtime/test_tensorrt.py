@@ -114,6 +114,20 @@ def test_a_plan_is_built_from_the_bundle_alone(
 
 
 @rtx
+def test_a_plan_built_from_a_signed_bundle_is_not_signed(
+    unbuilt: Callable[[str], Bundle], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = unbuilt("tensorrt-rtx")
+    files = {file.path: source.folder / file.path for file in source.manifest.files}
+    signed = write_bundle(tmp_path / "signed", source.manifest, files, source.certificate, lambda _: {})
+    assert signed.signed
+    assert main(["build", str(signed.path)]) == 0 and "not signed" in capsys.readouterr().out
+    built = Bundle.open(signed.path)
+    assert not built.signed and built.manifest.provenance["built_from_signed"] is True
+    assert main(["build", str(source.path)]) == 0 and "not signed" not in capsys.readouterr().out
+
+
+@rtx
 def test_a_zip_is_built_into_a_folder(unbuilt: Callable[[str], Bundle], tmp_path: Path) -> None:
     packed = pack_zip(unbuilt("tensorrt-rtx"), tmp_path / "tiny.edgefer")
     assert main(["build", str(packed)]) == 2
