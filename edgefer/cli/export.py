@@ -32,7 +32,8 @@ def export(
         ),
     ] = None,
     calibration: Annotated[
-        str, typer.Option(metavar="SET", help="Faces that ranges are measured on.")
+        str,
+        typer.Option(metavar="FILE|FOLDER|SET", help="Faces for INT8's ranges; see `edgefer calibrate`."),
     ] = "synthfer:train[:700]",
     data: Annotated[
         str, typer.Option(metavar="SET", help="Faces the drop is measured on.")

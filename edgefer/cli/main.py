@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgefer import __version__
-from edgefer.cli import bench, check, datasets, demo, doctor, evaluate, export, models, train
+from edgefer.cli import bench, calibrate, check, datasets, demo, doctor, evaluate, export, models, train
 from edgefer.cli._common import INTERRUPTED, Session
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.add_typer(calibrate.app, name="calibrate")
 app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("demo")(demo.demo)

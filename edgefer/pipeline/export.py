@@ -6,24 +6,21 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.leaks import guard
 from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
-
-if TYPE_CHECKING:
-    from edgefer_calibration import CalibrationSet
-
-CALIBRATION_FACES = 300
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,11 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         get(settings.model).require_deployable(settings.variant)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
     get(checkpoint.model).require_deployable(checkpoint.variant)
-    calibration = _calibration(settings, on_progress) if {"int8", "fp16"} & {*settings.precisions} else None
+    narrowed = {"int8", "fp16"} & {*settings.precisions}
+    calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
+    if calibration is not None:
+        guard(calibration, faces)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
         drafting = Drafting(
             checkpoint=checkpoint,
@@ -144,15 +144,6 @@ def _require_precisions(precisions: Sequence[str], names: Sequence[str]) -> None
                 f"{precision} for {', '.join(names)}",
                 expected=f"{precision} with --target {' or '.join(having)}",
             )
-
-
-def _calibration(settings: ExportSettings, on_progress: Report) -> CalibrationSet:
-    from edgefer_calibration import CalibrationSet
-
-    faces = load_faces(settings.calibration, on_progress)
-    return CalibrationSet.draw(
-        faces.images, faces.labels, count=min(CALIBRATION_FACES, len(faces)), name=faces.name
-    )
 
 
 def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> list[dict[str, Any]]:

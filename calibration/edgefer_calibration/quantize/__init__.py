@@ -95,8 +95,7 @@ def quantize(
             expected=f"the quantizer of target {target}",
             action=f'pip install "edgefer[{target}]"',
         ) from error
-    faces = {"name": calibration.name, "count": len(calibration), "sha256": calibration.fingerprint}
-    return Quantized(out, {"target": target, **written, "calibration": faces})
+    return Quantized(out, {"target": target, **written, "calibration": calibration.summary()})
 
 
 def _nodes_of(model: ModelProto, modules: Collection[str]) -> list[str]:
