@@ -42,7 +42,7 @@ class Histogram:
     @property
     def edges(self) -> NDArray[np.float64]:
         """Edges of the bins, 2 x :data:`BINS` + 1."""
-        return np.arange(-BINS, BINS + 1) * self.width
+        return np.arange(-BINS, BINS + 1, dtype=np.float64) * self.width
 
     def add(self, values: NDArray[np.float32], counted: slice = slice(None)) -> None:
         """Take in the values of one run.

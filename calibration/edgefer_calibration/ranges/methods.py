@@ -8,7 +8,7 @@ the two ends are weighed as one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -58,7 +58,7 @@ def _bins_from_the_end(counts: NDArray[np.int64], cut: float) -> float:
     if tail[-1] <= cut:
         return float(len(counts))
     whole = int(np.searchsorted(tail, cut, side="right")) - 1
-    return whole + (cut - tail[whole]) / float(tail[whole + 1] - tail[whole])
+    return whole + float(cut - tail[whole]) / float(tail[whole + 1] - tail[whole])
 
 
 def mse(histogram: Histogram, symmetric: bool) -> Limits:
@@ -81,16 +81,15 @@ def mse(histogram: Histogram, symmetric: bool) -> Limits:
     return _within(histogram, -lows[low], highs[high])
 
 
-def _tail(
-    counts: NDArray[np.int64], width: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+def _tail(counts: NDArray[np.int64], width: float) -> Iterator[NDArray[np.float64]]:
     """Candidate bounds from zero up; values within each; summed squares of the distances of those outside."""
     edges = np.arange(0, BINS + 1, BINS // STEPS)
     centres = (np.arange(BINS) + 0.5) * width
-    outside = [_sums_beyond(counts * centres**power)[edges] for power in range(3)]
-    bounds = edges * width
-    distance = outside[2] - 2 * bounds * outside[1] + bounds**2 * outside[0]
-    return bounds, counts.sum() - outside[0].astype(np.int64), np.maximum(distance, 0)
+    beyond = [_sums_beyond(counts * centres**power)[edges] for power in range(3)]
+    bounds = edges.astype(np.float64) * width
+    yield bounds
+    yield beyond[0][0] - beyond[0]
+    yield np.maximum(beyond[2] - 2 * bounds * beyond[1] + bounds**2 * beyond[0], 0)
 
 
 def _sums_beyond(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,20 +107,19 @@ def entropy(histogram: Histogram, symmetric: bool) -> Limits:
     """
     low, high = minmax(histogram, symmetric)
     if symmetric:
-        counts, first, levels = histogram.folded(), 0, SYMMETRIC_LEVELS
+        counts, zero, levels = histogram.folded(), 0, SYMMETRIC_LEVELS
         low, high = 0.0, max(-low, high)
     else:
-        counts, first, levels = histogram.counts, -BINS, LEVELS
-    begin, end = np.floor(low / histogram.width) - first, np.ceil(high / histogram.width) - first
-    zero, span = -first, end - begin
-    best, bounds = np.inf, (begin, end)
-    for bins in np.linspace(span, min(levels, span), STEPS):
-        left = round(zero - (zero - begin) * bins / span) if span else zero
-        right = round(zero + (end - zero) * bins / span) if span else zero
-        divergence = _divergence(counts, int(left), int(right), levels)
+        counts, zero, levels = histogram.counts, BINS, LEVELS
+    below = -int(np.floor(low / histogram.width))
+    above = int(np.floor(high / histogram.width)) + 1
+    best, bounds = np.inf, (-below, above)
+    for part in np.linspace(1, min(levels / (below + above), 1), STEPS):
+        candidate = round(-part * below), round(part * above)
+        divergence = _divergence(counts, zero + candidate[0], zero + candidate[1], levels)
         if divergence < best:
-            best, bounds = divergence, (left, right)
-    low, high = (bound * histogram.width for bound in (bounds[0] - zero, bounds[1] - zero))
+            best, bounds = divergence, candidate
+    low, high = (bound * histogram.width for bound in bounds)
     return _within(histogram, -high if symmetric else low, high)
 
 
