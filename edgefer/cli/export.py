@@ -54,6 +54,10 @@ def export(
         str | None,
         typer.Option(metavar="X.Y", help="GPU of a tensorrt-rtx plan. [default: any from Ampere on]"),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--format", metavar="triton|ovms", help="An inference server's repository as well."),
+    ] = None,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Sign the bundles with this Ed25519 private key.")
     ] = None,
@@ -74,6 +78,7 @@ def export(
         max_drop=max_drop,
         output=output,
         compute_capability=compute_capability,
+        server=server,
         sign=sign,
         ask_passphrase=_ask_passphrase if sys.stdin.isatty() else None,
     )
@@ -91,6 +96,10 @@ def export(
     for row in rows:
         if "in place of" in row["engine"]:
             say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
+    if repository := rows[0]["repository"]:
+        say(f"repository of {len(repository['models'])} models: {repository['folder']}")
+        for note in repository["notes"]:
+            say(note)
     if rows[0]["notice"]:
         say(rows[0]["notice"])
 

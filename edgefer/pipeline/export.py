@@ -27,8 +27,9 @@ from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 class ExportSettings:
     """What `edgefer export` was asked for.
 
-    No targets, or ``all``, means those installed; no batch, any. ``sign`` is the private key that signs the
-    bundles, ``ask_passphrase`` asks for its passphrase if it has one.
+    No targets, or ``all``, means those installed; no batch, any. ``server`` names an inference server to lay
+    the bundles out for. ``sign`` is the private key that signs them, ``ask_passphrase`` asks for its
+    passphrase if it has one.
     """
 
     model: str
@@ -41,6 +42,7 @@ class ExportSettings:
     max_drop: float | None = None
     output: Path | None = None
     compute_capability: str | None = None
+    server: str | None = None
     sign: Path | None = None
     ask_passphrase: Callable[[], str] | None = None
 
@@ -56,7 +58,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
         target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
-        ``notice``, ``checks``, ``signed``.
+        ``notice``, ``checks``, ``signed``, ``repository`` (``folder``, ``models`` and ``notes``, or null).
 
     Raises:
         CheckError: a check failed; nothing is written.
@@ -66,6 +68,10 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     require("export", "exporting")
     targets = _targets(settings.targets)
     _require_precisions(settings.precisions, targets)
+    if settings.server is not None:
+        from edgefer_export.repositories import require_served
+
+        require_served(settings.server, targets)
     if settings.compute_capability is not None and "tensorrt-rtx" not in targets:
         raise UsageError(
             f"compute capability {settings.compute_capability} for {', '.join(targets)}",
@@ -107,14 +113,15 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
                     f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}"
                 )
                 continue
-            kept.append(_row(_publish(draft, score, root, sign), score))
+            kept.append((_publish(draft, score, root, sign), score))
+        repository = _serve(settings.server, [bundle for bundle, _ in kept], root)
     if over:
         raise BudgetError(
             f"accuracy drop in points of {', '.join(over)}",
             expected=f"at most {settings.max_drop:g} on {faces.name}",
             action="allow more with --max-drop; engines within the budget were written, the others were not",
         )
-    return kept
+    return [{**_row(bundle, score), "repository": repository} for bundle, score in kept]
 
 
 def _targets(named: Sequence[str]) -> tuple[str, ...]:
@@ -195,6 +202,16 @@ def _publish(draft: Bundle, score: dict[str, Any], root: Path, sign: Sign | None
     files = {file.path: draft.folder / file.path for file in manifest.files}
     folder = root / f"{manifest.target}-{manifest.precision}"
     return write_bundle(folder, manifest, files, draft.certificate, sign)
+
+
+def _serve(server: str | None, bundles: Sequence[Bundle], root: Path) -> dict[str, Any] | None:
+    """Lay ``bundles`` out for an inference server, below ``root``; what was written, as JSON."""
+    if server is None or not bundles:
+        return None
+    from edgefer_export.repositories import write_repository
+
+    written = write_repository(server, bundles, root / server)
+    return {"folder": str(written.folder), "models": list(written.models), "notes": list(written.notes)}
 
 
 def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from edgefer_runtime.archive import extract, pack
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.files import copy_hashed, is_inside, replacing, sibling, unwritable
+from edgefer_runtime.files import copy_hashed, is_inside, replacing, replacing_folder
 from edgefer_runtime.manifest import (
     CERTIFICATE,
     MANIFEST,
@@ -158,9 +158,7 @@ def write_bundle(
             expected="a bundle to replace, or an unused name",
             action="choose another name, or remove it yourself",
         )
-    draft = sibling(destination)
-    try:
-        draft.mkdir(parents=True)
+    with replacing_folder(destination) as draft:
         text = format_json(certificate)
         sealed = replace(
             manifest,
@@ -172,11 +170,6 @@ def write_bundle(
         (draft / MANIFEST).write_bytes(signed)
         if sign is not None:
             (draft / SIGNATURE).write_bytes(format_json(sign(signed)))
-        _swap(draft, destination)
-    except OSError as error:
-        raise unwritable(destination, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Bundle.open(destination)
 
 
@@ -199,20 +192,6 @@ def _copy(source: Path, folder: Path, name: str) -> EngineFile:
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as reader, target.open("xb") as writer:
         return EngineFile(name, *copy_hashed(reader, writer))
-
-
-def _swap(draft: Path, destination: Path) -> None:
-    """Give ``draft`` the name ``destination``; what had it is put aside first and removed last."""
-    retired = sibling(destination)
-    if destination.exists():
-        destination.rename(retired)
-    try:
-        draft.rename(destination)
-    except BaseException:
-        if retired.exists():
-            retired.rename(destination)
-        raise
-    shutil.rmtree(retired, ignore_errors=True)
 
 
 def _strangers(destination: Path) -> list[str]:

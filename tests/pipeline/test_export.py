@@ -55,6 +55,8 @@ def test_a_target_twice_is_built_once_and_an_unknown_one_refused() -> None:
     assert len(export_bundles(twice)) == 1
     with pytest.raises(UsageError, match="coreml"):
         export_bundles(ExportSettings("pattlite", targets=("coreml",)))
+    with pytest.raises(UsageError, match="Model Server for onnxruntime"):
+        export_bundles(ExportSettings("pattlite", server="ovms", **SMALL))
 
 
 def test_a_checkpoint_whose_attention_mixes_a_batch_is_refused(tmp_path: Path) -> None:
@@ -77,8 +79,11 @@ def test_a_precision_no_target_has_is_refused_before_any_work() -> None:
 
 
 def test_fp16_in_any_batch_with_its_float_twin() -> None:
-    settings = ExportSettings("lanmsff", precisions=("fp32", "fp16"), batch=None, **SMALL)
+    settings = ExportSettings("lanmsff", precisions=("fp32", "fp16"), batch=None, server="triton", **SMALL)
     twin, half = export_bundles(settings)
+    assert half["repository"]["models"] == ["lanmsff-onnxruntime-fp32", "lanmsff-onnxruntime-fp16"]
+    config = Path("runs/lanmsff/triton/lanmsff-onnxruntime-fp16/config.pbtxt").read_text()
+    assert "dynamic_batching" in config, "the real certificate holds the row that allows it"
     assert half["accuracy_drop_ci"][0] <= half["accuracy_drop"] <= half["accuracy_drop_ci"][1]
     assert half["size_mb"] < 0.6 * twin["size_mb"]
     manifest = json.loads((Path(half["path"]) / "manifest.json").read_text())
