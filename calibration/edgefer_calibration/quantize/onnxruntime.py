@@ -22,7 +22,7 @@ THIN_CHANNELS = 3
 
 def recipe(model: ModelProto) -> Recipe:
     """How the float graph ``model`` is quantized."""
-    return Recipe(X86, thin_convolutions(model), "minmax")
+    return Recipe(X86, thin_convolutions(model), "mse")
 
 
 def thin_convolutions(model: ModelProto) -> list[str]:

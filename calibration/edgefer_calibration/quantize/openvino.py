@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 
 def recipe(model: ModelProto) -> Recipe:
     """How the float graph ``model`` is quantized."""
-    return Recipe(X86, (), "minmax")
+    return Recipe(X86, (), "mse")

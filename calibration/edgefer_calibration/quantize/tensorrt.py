@@ -21,7 +21,7 @@ SYMMETRIC = Form(("Conv", "Gemm", "MatMul", "Add"), outputs=False, symmetric=Tru
 
 def recipe(model: ModelProto) -> Recipe:
     """How the float graph ``model`` is quantized."""
-    return Recipe(SYMMETRIC, float_islands(model), "minmax")
+    return Recipe(SYMMETRIC, float_islands(model), "mse")
 
 
 def float_islands(model: ModelProto) -> list[str]:
