@@ -20,7 +20,7 @@ from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines import cuda
 from edgefer_runtime.engines.tensorrt_build import installed
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
-from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError
+from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError, UsageError
 
 from .conftest import CERTIFICATE, CONTRACT, WEIGHTS, tiny_manifest
 
@@ -84,6 +84,8 @@ def test_the_onnx_stands_in_only_when_allowed(
     bundle = unbuilt("tensorrt")
     with pytest.raises(DeviceError, match=r"no plan yet\n.*\n.*edgefer_runtime build .*tensorrt"):
         Classifier.open(bundle)
+    with pytest.raises(UsageError, match="tensorrt engine on GPU"):
+        Classifier.open(bundle, device="GPU", allow_fallback=True)
     stand_in = Classifier.open(bundle, allow_fallback=True)
     assert stand_in.engine.provider == "CPUExecutionProvider in place of tensorrt"
     assert np.abs(stand_in.predict(faces[:5]) - expected(faces[:5])).max() < 1e-5
