@@ -83,7 +83,7 @@ def _options(onnxruntime: Any, threads: int, entries: Any) -> Any:
 
 def _provider(onnxruntime: Any, device: str) -> str:
     """The execution provider that ``device`` names, with or without the second half of its name."""
-    known = {name.lower(): name for name in onnxruntime.get_all_providers()}
+    known: dict[str, str] = {name.lower(): name for name in onnxruntime.get_all_providers()}
     for name in (device.lower(), f"{device.lower()}executionprovider"):
         if name in known:
             return known[name]
