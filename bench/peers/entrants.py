@@ -82,6 +82,8 @@ class Outcome:
 def enter(entrant: Entrant, given: Path, out: Path, cache: Path, *, limit_s: float = LIMIT_S) -> Outcome:
     """Let ``entrant`` quantize what is in ``given``; whatever goes wrong is told, not raised.
 
+    What another tool made of the same files before is taken as it is.
+
     Args:
         entrant: who.
         given: a folder by :func:`peers.handover.hand_over`.
@@ -89,8 +91,32 @@ def enter(entrant: Entrant, given: Path, out: Path, cache: Path, *, limit_s: flo
         cache: where environments are kept.
         limit_s: seconds it may take, its environment aside.
     """
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    stamp, digest = out / "given.sha256", _digest(entrant, given)
+    if not entrant.environment or not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        if failure := _run(entrant, given, out, cache, limit_s):
+            return Outcome(entrant, None, failure)
+        stamp.write_text(digest)
+    written = (out / contract.ONNX_MODEL, out / contract.OPENVINO_MODEL)
+    model = next((path for path in written if path.exists()), None)
+    if model is None:
+        return Outcome(entrant, None, f"wrote neither {' nor '.join(path.name for path in written)}")
+    return Outcome(entrant, model, result=json.loads((out / contract.RESULT).read_text()))
+
+
+def _digest(entrant: Entrant, given: Path) -> str:
+    """sha256 of all that an entrant's model depends on, when it has an environment of its own."""
+    files = [TOOLS / f"{entrant.name}.py", REQUIREMENTS / f"{entrant.environment}.txt"]
+    files += [given / name for name in (contract.NETWORK, contract.CALIBRATION, contract.VALIDATION)]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()
+
+
+def _run(entrant: Entrant, given: Path, out: Path, cache: Path, limit_s: float) -> str:
+    """Run a tool to its end; why it failed, or ""."""
     log_path = out / "log.txt"
     try:
         with log_path.open("w") as log:
@@ -98,16 +124,12 @@ def enter(entrant: Entrant, given: Path, out: Path, cache: Path, *, limit_s: flo
             script = TOOLS / f"{entrant.name}.py"
             command = [str(path) for path in (python, script, given.resolve(), out.resolve())]
             runtime = {"PYTHONPATH": str(RUNTIME)} if entrant.environment else {}
-            _run(command, log, {**os.environ, **runtime}, out, limit_s)
+            _finish(command, log, {**os.environ, **runtime}, out, limit_s)
     except subprocess.TimeoutExpired as error:
-        return Outcome(entrant, None, f"not done within {error.timeout:g} s")
+        return f"not done within {error.timeout:g} s"
     except subprocess.CalledProcessError as error:
-        return Outcome(entrant, None, error.stderr or _last_line(log_path))
-    written = (out / contract.ONNX_MODEL, out / contract.OPENVINO_MODEL)
-    model = next((path for path in written if path.exists()), None)
-    if model is None:
-        return Outcome(entrant, None, f"wrote neither {' nor '.join(path.name for path in written)}")
-    return Outcome(entrant, model, result=json.loads((out / contract.RESULT).read_text()))
+        return str(error.stderr or _last_line(log_path))
+    return ""
 
 
 def interpreter(environment: str, cache: Path) -> Path:
@@ -133,7 +155,9 @@ def interpreter(environment: str, cache: Path) -> Path:
     return python
 
 
-def _run(command: list[str], log: IO[str], environment: dict[str, str], folder: Path, limit_s: float) -> None:
+def _finish(
+    command: list[str], log: IO[str], environment: dict[str, str], folder: Path, limit_s: float
+) -> None:
     """Run ``command`` in ``folder`` with its children to its end, or end them all when time is up."""
     process = subprocess.Popen(
         command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True

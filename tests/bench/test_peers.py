@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -94,9 +96,7 @@ def test_an_entrant_hands_back_a_model_and_what_it_took(given, tmp_path):
 
 def test_a_tool_that_fails_is_told_in_its_own_words(given, tmp_path):
     broken = tmp_path / "given"
-    broken.mkdir()
-    for path in given.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(given, broken)
     (broken / contract.NETWORK).unlink()
     outcome = enter(DEFAULT, broken, tmp_path / "out", tmp_path)
     assert outcome.model is None
@@ -107,6 +107,18 @@ def test_a_tool_that_fails_is_told_in_its_own_words(given, tmp_path):
 def test_a_tool_is_given_so_much_time_and_no_more(given, tmp_path):
     outcome = enter(DEFAULT, given, tmp_path / "out", tmp_path, limit_s=0.05)
     assert (outcome.model, outcome.failure) == (None, "not done within 0.05 s")
+
+
+def test_what_a_tool_made_of_the_same_files_is_kept(given, tmp_path, monkeypatch):
+    monkeypatch.setattr(entrants, "interpreter", lambda environment, cache: sys.executable)
+    named = Entrant(DEFAULT.name, DEFAULT.title, DEFAULT.target, "onnxruntime")
+    first = enter(named, given, tmp_path / "out", tmp_path)
+    assert enter(named, given, tmp_path / "out", tmp_path).result == first.result
+    faces = given / contract.CALIBRATION
+    others = tmp_path / "given"
+    shutil.copytree(given, others)
+    np.save(others / faces.name, 255 - np.load(faces))
+    assert enter(named, others, tmp_path / "out", tmp_path).result != first.result
 
 
 @pytest.mark.slow
