@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer_runtime.errors import UsageError
 
 app = typer.Typer(help="Calibration sets: make, look at, check and compare them.", no_args_is_help=True)
 
@@ -78,6 +79,59 @@ def check(file: SetFile, against: Against = None, json: JsonFlag = False) -> Non
     with progress_bar(quiet=json) as report:
         calibration = check_calibration(file, against or (), report)
     _print({**describe(calibration), "against": against or []}, json)
+
+
+@app.command()
+@guarded
+def study(
+    model: Annotated[str, typer.Argument(metavar="MODEL|CHECKPOINT", help="The network to quantize.")],
+    counts: Annotated[str, typer.Option(metavar="N,...", help="Images in a set.")] = "100,300,1000",
+    strategies: Annotated[
+        str, typer.Option(metavar="S,...", help="How they are chosen; see `edgefer calibrate make`.")
+    ] = "random,class,pose,diverse",
+    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Draws of each.")] = 3,
+    target: Annotated[str, typer.Option("--target", "-t", metavar="T", help="Engine.")] = "onnxruntime",
+    calibration: Annotated[
+        str, typer.Option(metavar="SET", help="Training faces to draw from.")
+    ] = "synthfer:train",
+    data: Annotated[
+        str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
+    ] = "synthfer:eval",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .html, .png or .csv.")
+    ] = Path("study.html"),
+    json: JsonFlag = False,
+) -> None:
+    """Measure what size, strategy and luck of the draw matter. Goes on where it was interrupted."""
+    from edgefer.pipeline.calibration_study import StudySettings, study_calibration
+
+    settings = StudySettings(
+        model=model,
+        counts=tuple(map(_positive, counts.split(","))),
+        strategies=tuple(strategies.split(",")),
+        seeds=seeds,
+        target=target,
+        calibration=calibration,
+        data=data,
+        output=output,
+    )
+    with progress_bar(quiet=json) as report:
+        result = study_calibration(settings, report)
+    if json:
+        print_json(result)
+    else:
+        from rich.console import Console
+
+        from edgefer_bench.calibration_study import study_table
+
+        Console(emoji=False).print(study_table(result))
+    say(f"wrote {output}; what was measured is kept in {output.with_suffix('.json')}")
+
+
+def _positive(number: str) -> int:
+    if not number.strip().isdecimal() or int(number) == 0:
+        raise UsageError(f"--counts with {number!r}", expected="numbers with commas between, such as 100,300")
+    return int(number)
 
 
 def _print(described: dict[str, Any], json: bool) -> None:
