@@ -44,6 +44,9 @@ def fold_linear(model: ModelProto) -> int:
         for name in first.input[1:]:
             graph.initializer.remove(weights[name])
         graph.node.remove(first)
+        stale = {*first.input[1:], *first.output, weight.name}
+        for value in [value for value in graph.value_info if value.name in stale]:
+            graph.value_info.remove(value)
         folded += 1
     return folded
 
