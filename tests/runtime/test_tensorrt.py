@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from edgefer_runtime.__main__ import main
 from edgefer_runtime.building import build_bundle
 from edgefer_runtime.bundle import Bundle, pack_zip, write_bundle
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.engines import cuda
+from edgefer_runtime.engines import cuda, tensorrt_build
 from edgefer_runtime.engines.tensorrt_build import installed
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
 from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError, UsageError
@@ -192,6 +193,44 @@ def has_gpu() -> bool:
     except EdgeferError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("types", "flags", "held"),
+    [
+        ({"conv": ("CONVOLUTION", "half"), "softmax": ("SOFTMAX", "float")}, ["FP16"], ["softmax"]),
+        ({"pair": ("QUANTIZE", "int8"), "softmax": ("SOFTMAX", "float")}, ["INT8"], []),
+        ({"conv": ("CONVOLUTION", "float"), "weights": ("CONSTANT", "float")}, [], []),
+    ],
+)
+def test_tensorrt_8_is_told_the_graphs_types(
+    types: dict[str, tuple[str, str]], flags: list[str], held: list[str]
+) -> None:
+    """What is asked of its API, which no machine at hand has: the types it may use, and where it may not."""
+    kinds = {kind: SimpleNamespace(name=kind) for kind, _ in types.values()}
+    layers = [
+        SimpleNamespace(name=name, type=kinds[kind], get_output_type=lambda index, made=made: made)
+        for name, (kind, made) in types.items()
+    ]
+    network = SimpleNamespace(num_layers=len(layers), get_layer=layers.__getitem__)
+    names = ("TF32", "INT8", "FP16", "PREFER_PRECISION_CONSTRAINTS")
+    library = SimpleNamespace(
+        BuilderFlag=SimpleNamespace(__members__={name: name for name in names}, **{n: n for n in names}),
+        NetworkDefinitionCreationFlag=SimpleNamespace(EXPLICIT_BATCH=0),
+        LayerType=SimpleNamespace(QUANTIZE=kinds.get("QUANTIZE")),
+        float16="half",
+        float32="float",
+    )
+    chosen = {"TF32"}
+    config = SimpleNamespace(
+        clear_flag=chosen.discard, set_flag=chosen.add, get_flag=lambda name: name in chosen
+    )
+    constraints = ["PREFER_PRECISION_CONSTRAINTS"] if held else []
+    assert tensorrt_build._set_flags(library, config, network) == (*flags, *constraints)
+    assert [layer.name for layer in layers if hasattr(layer, "precision")] == held
+    library.NetworkDefinitionCreationFlag.STRONGLY_TYPED = 1
+    chosen.clear()
+    assert tensorrt_build._set_flags(library, config, network) == (), "from 10 on the graph says it all"
 
 
 @rtx
