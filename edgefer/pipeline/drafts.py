@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,12 @@ class Drafting:
     batch: int | None = 1
     compute_capability: str | None = None
     quantizer: Quantizer | None = None
+
+    @cached_property
+    def parameters(self) -> int:
+        """Trainable parameters of the network."""
+        checkpoint = self.checkpoint
+        return count(get(checkpoint.model), checkpoint.variant, len(checkpoint.classes))
 
 
 def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
@@ -161,7 +168,7 @@ def _manifest(
     return Manifest(
         model=checkpoint.model,
         variant=checkpoint.variant,
-        parameters=count(get(checkpoint.model), checkpoint.variant, len(checkpoint.classes)),
+        parameters=drafting.parameters,
         classes=checkpoint.classes,
         input=checkpoint.contract,
         target=target,
