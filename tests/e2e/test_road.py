@@ -152,5 +152,6 @@ def test_the_demo_ends_with_the_table(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for word in ("onnxruntime", "openvino", "int8", "fp32", "p50", "drop", "ID"):
         assert word in done.stdout
+    assert "tensorrt" not in done.stdout, "not even where it is installed: no CPU runs it"
     assert "no evidence of accuracy on people" in " ".join(done.stdout.split())
     assert (tmp_path / "runs/demo/faces.png").stat().st_size > 10_000
