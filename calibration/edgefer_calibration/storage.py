@@ -1,4 +1,4 @@
-"""A calibration set as one file: an uncompressed ``.npz`` without pickle, its images mapped into memory.
+"""A calibration set as one file: an uncompressed ``.npz`` without pickle, its images read as needed.
 
 Members: ``set.json`` (schema, name, classes, strategy, seed, count, sha256), ``images.npy``, ``indices.npy``,
 ``labels.npy`` where labels are known, and ``attribute/NAME.npy`` for each attribute. ``numpy.load`` reads it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -78,7 +78,7 @@ def read_set(path: Path) -> CalibrationSet:
                 for name in archive.namelist()
                 if name.endswith(".npy") and name != "images.npy"
             }
-            images = _mapped(path, archive, "images.npy")
+            images = _stored(path, archive, "images.npy")
         calibration = CalibrationSet(
             images,
             str(about["name"]),
@@ -109,8 +109,26 @@ def _array(archive: ZipFile, name: str) -> NDArray[np.generic]:
         return cast(NDArray[np.generic], npy.read_array(member, allow_pickle=False))
 
 
-def _mapped(path: Path, archive: ZipFile, name: str) -> NDArray[np.uint8]:
-    """A member that is an array of bytes, mapped where it lies in the archive."""
+class StoredImages:
+    """Images in a set's file, read when they are asked for.
+
+    The file is mapped for each read and let go again: what stayed mapped would count as memory in use.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, path: Path, offset_bytes: int, shape: tuple[int, ...]) -> None:
+        self.shape, self._path, self._offset_bytes = shape, path, offset_bytes
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | NDArray[Any], /) -> NDArray[np.uint8]:
+        return np.array(np.memmap(self._path, np.uint8, "r", self._offset_bytes, self.shape)[key])
+
+
+def _stored(path: Path, archive: ZipFile, name: str) -> StoredImages:
+    """A member that is an array of bytes, where it lies in the archive."""
     info = archive.getinfo(name)
     if info.compress_type != ZIP_STORED:
         raise ValueError(f"{name} is compressed")
@@ -122,7 +140,7 @@ def _mapped(path: Path, archive: ZipFile, name: str) -> NDArray[np.uint8]:
         offset = file.tell()
     if offset - start + math.prod(shape) != info.file_size:
         raise ValueError(f"{name} holds {info.file_size:,} bytes, not {shape}")
-    return np.memmap(path, np.uint8, "r", offset, shape)
+    return StoredImages(path, offset, shape)
 
 
 def _shape(file: BinaryIO) -> tuple[int, ...]:

@@ -116,9 +116,9 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     pool = _Pool(training_faces(settings.calibration, on_progress), settings.model, on_progress)
     cells = [
         _Cell(strategy, count, seed)
+        for seed in range(settings.seeds)
         for strategy in settings.strategies
         for count in sorted({*settings.counts})
-        for seed in range(settings.seeds)
     ]
     for cell in cells:
         # The smaller draws are the beginnings of the largest.

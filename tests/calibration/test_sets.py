@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgefer_calibration import CalibrationSet
 from edgefer_calibration.sets import CHUNK
-from edgefer_calibration.storage import read_set, write_set
+from edgefer_calibration.storage import StoredImages, read_set, write_set
 from edgefer_runtime.errors import DataError, UsageError
 
 
@@ -77,8 +79,8 @@ def test_a_file_gives_back_the_set_and_keeps_its_images(good: CalibrationSet, tm
     path = tmp_path / "set.npz"
     write_set(path, good)
     back = read_set(path)
-    assert isinstance(back.images, np.memmap)
-    assert np.array_equal(back.images, good.images) and back.fingerprint == good.fingerprint
+    assert isinstance(back.images, StoredImages)
+    assert np.array_equal(back.images[:], good.images) and back.fingerprint == good.fingerprint
     assert np.array_equal(back.indices, good.indices) and np.array_equal(back.labels, good.labels)
     assert (back.name, back.classes, back.strategy, back.seed) == (
         "set:train",
@@ -93,6 +95,22 @@ def test_a_file_gives_back_the_set_and_keeps_its_images(good: CalibrationSet, tm
     write_set(path, unlabelled)
     assert read_set(path).labels is None
     assert [file.name for file in tmp_path.iterdir()] == ["set.npz"]
+
+
+def test_reading_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
+    def peak_mb(count: int) -> float:
+        path = tmp_path / "set.npz"
+        write_set(path, CalibrationSet(images_of(count, 200, 200), "set", np.arange(count)))
+        code = (
+            "import resource, sys; from pathlib import Path;"
+            "from edgefer_calibration.storage import read_set;"
+            "read_set(Path(sys.argv[1])).validate();"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        )
+        words = [sys.executable, "-c", code, str(path)]
+        return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+    assert peak_mb(10 * CHUNK) - peak_mb(2 * CHUNK) < 4, "8 x 64 images take 61 MB"
 
 
 def test_any_numpy_reads_the_file_without_pickle(good: CalibrationSet, tmp_path: Path) -> None:

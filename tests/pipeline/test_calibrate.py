@@ -17,6 +17,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import ignore
 from edgefer.pipeline.calibrate import Draw, draw_from, draw_set, open_calibration
 from edgefer.pipeline.calibration_files import check_calibration, make_calibration, show_calibration
+from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.frames import is_frames, load_frames
 from edgefer.pipeline.leaks import guard, held_out
 from edgefer_calibration import CalibrationSet
@@ -226,6 +227,30 @@ def test_a_person_on_both_sides_is_refused(train: FaceSet) -> None:
     drawn = draw_from(train, "random", 20, 0)
     with pytest.raises(DataError, match="people are both in calibration set"):
         guard(drawn, train.take(np.setdiff1d(np.arange(140), drawn.indices)))
+
+
+def test_an_export_takes_the_file_and_keeps_its_fingerprint(tmp_path: Path) -> None:
+    make_calibration(Draw(TRAIN, "pose", 35, seed=4), [EVAL], tmp_path / "set.npz")
+    settings = ExportSettings(
+        "lanmsff",
+        precisions=("fp32", "int8"),
+        targets=("onnxruntime",),
+        calibration=str(tmp_path / "set.npz"),
+        data=EVAL,
+        output=tmp_path / "out",
+    )
+    (_, row) = export_bundles(settings)
+    manifest = json.loads((Path(row["path"]) / "manifest.json").read_text())
+    assert manifest["quantization"]["calibration"] == read_set(tmp_path / "set.npz").summary()
+
+
+def test_an_export_refuses_to_calibrate_on_what_it_is_judged_by(tmp_path: Path) -> None:
+    settings = ExportSettings(
+        "lanmsff", precisions=("fp32", "fp16"), calibration=TRAIN, data=TRAIN, output=tmp_path / "out"
+    )
+    with pytest.raises(DataError, match="people are both in calibration set"):
+        export_bundles(settings)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_show_draws_labelled_and_unlabelled_sets(frames: Path, tmp_path: Path) -> None:
