@@ -27,7 +27,7 @@ def drop_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
         cells = (
             number(drop["flips"], 1),
             _change(drop["calibration_error"], 1),
-            f"{drop['confidence_shift']:+.1f}",
+            f"{drop['confidence_shift']:+.2f}",
             _change(drop["var_poses"], 2),
         )
         add_row(made, (f"{row['target']} {row['precision']}", *cells))

@@ -128,7 +128,7 @@ def _choose(
         *_no_faster_than_float(engines.values()),
         *_unstable(engines.values()),
     ]
-    if chosen != fastest:
+    if fastest[0] != chosen[0]:  # else its comparison with float says so
         times = _times(lead[chosen])
         notes.insert(0, f"{engines[fastest].engine} is not shown to be faster: {times} as fast")
     return Verdict(
@@ -172,10 +172,12 @@ def _no_faster_than_float(engines: Iterable[Timed]) -> list[str]:
 
 
 def _unstable(engines: Iterable[Timed]) -> list[str]:
-    doubts = [f"{timed.engine} ({'; '.join(timed.unstable)})" for timed in engines if timed.unstable]
-    if not doubts:
+    doubted = [timed for timed in engines if timed.unstable]
+    if not doubted:
         return []
-    return [f"not to be quoted, the timing was unstable: {', '.join(doubts)}; again: edgefer bench"]
+    names = ", ".join(timed.engine for timed in doubted)
+    reasons = f"{doubted[0].engine}: {'; '.join(doubted[0].unstable)}"
+    return [f"not to be quoted: unstable timing of {names} ({reasons}); again when idle: edgefer bench"]
 
 
 def _above_one(ratio: Ratio) -> bool:
@@ -183,4 +185,5 @@ def _above_one(ratio: Ratio) -> bool:
 
 
 def _times(ratio: Ratio) -> str:
-    return f"{with_interval(ratio.value, ratio.interval, 2)} times"
+    doubt = "" if ratio.interval else " (too few blocks for an interval)"
+    return f"{with_interval(ratio.value, ratio.interval, 2)} times{doubt}"

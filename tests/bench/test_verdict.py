@@ -14,18 +14,18 @@ from edgefer_runtime.measuring import Measurement, MeasureSettings, Samples
 KEPT = {"points": 0.1, "interval": (-0.2, 0.4)}
 LOST = {"points": 1.4, "interval": (0.9, 2.1)}
 FLOAT = {"points": 0.0, "interval": (0.0, 0.0)}
-BLOCKS, CALLS = 12, 5
+CALLS = 5
 
 
-def measured(latencies_us, noise=0.01, stable=True, seed=0):
+def measured(latencies_us, noise=0.01, stable=True, blocks=12, seed=0):
     """Samples of engines of these median latencies, all slowed alike from block to block."""
     generator = np.random.default_rng(seed)
-    weather = np.repeat(1 + 0.05 * generator.random(BLOCKS), CALLS)
+    weather = np.repeat(1 + 0.05 * generator.random(blocks), CALLS)
     samples = {}
     for position, latency_us in enumerate(latencies_us):
-        spread = 1 + noise * generator.standard_normal(BLOCKS * CALLS)
+        spread = 1 + noise * generator.standard_normal(blocks * CALLS)
         latency_ns = (1000 * latency_us * weather * spread).astype(np.int64)
-        samples[str(position)] = Samples(latency_ns, np.repeat(np.arange(BLOCKS), CALLS), 100, stable)
+        samples[str(position)] = Samples(latency_ns, np.repeat(np.arange(blocks), CALLS), 100, stable)
     return Measurement(samples, (), 1.0, 1.0, 64, MeasureSettings())
 
 
@@ -90,7 +90,12 @@ def test_of_engines_that_cannot_be_told_apart_the_wider_precision(verdict_on):
 def test_an_unstable_machine_is_said(verdict_on):
     verdict = verdict_on(ENGINES, stable=False)
     assert verdict.chosen == "openvino int8"
-    assert "unstable" in verdict.notes[-1] and "warm-up ended before" in verdict.notes[-1]
+    (note,) = verdict.notes
+    assert "unstable timing of onnxruntime fp32, onnxruntime int8, openvino fp32, openvino int8" in note
+    assert "warm-up ended before" in note
+    hurried = verdict_on(ENGINES, blocks=4)
+    assert hurried.chosen == "openvino fp32", "nothing narrower is shown to be faster"
+    assert "too few blocks for an interval" in " ".join(hurried.notes)
 
 
 @given(st.permutations(range(4)), st.integers(0, 50))
