@@ -31,7 +31,7 @@ GROUPS = (("per_occlusion", "By occlusion"), ("per_class", "By expression"))
 
 Engine = Mapping[str, Any]
 """An engine and what was measured: ``target``, ``precision``, ``size_mb``, and as a manifest keeps them
-``evaluation`` and ``drop``."""
+``evaluation``, ``drop`` and ``engine``, what answered."""
 
 
 def drop_page(
@@ -96,6 +96,11 @@ def _in_short(engines: Sequence[Engine], verdict: Mapping[str, Any] | None) -> l
         "faces, with its paired 95 % interval. Changed class: faces that are now called something else, "
         "rightly or not. ECE: expected calibration error; confidence: mean probability of the predicted "
         "class, after minus before. Var: variance of the accuracy over the poses.</p>",
+        *(
+            f'<p class="small">{escape(_name(engine))}: answered by {escape(engine["engine"])}.</p>'
+            for engine in engines
+            if "in place of" in engine["engine"]
+        ),
     ]
 
 
@@ -104,7 +109,7 @@ def _line(engine: Engine, timed: Mapping[str, Any] | None) -> str:
     cells = [
         _under(number(evaluation["accuracy"], 1), evaluation["interval"]),
         _under(number(drop["points"], 2), drop["interval"]),
-        number(drop.get("mcnemar_p"), 3),
+        _probability(drop.get("mcnemar_p")),
         number(drop.get("flips"), 1),
         number(evaluation["calibration_error"], 1),
         number(drop.get("confidence_shift"), 1),
@@ -190,6 +195,10 @@ def _row(label: str, rate: Mapping[str, Any], decimals: int) -> Row:
 
 def _name(engine: Engine) -> str:
     return f"{engine['target']} {engine['precision']}"
+
+
+def _probability(p: float | None) -> str:
+    return "&lt; 0.001" if p is not None and p < 0.001 else number(p, 3)
 
 
 def _degrees(yaw: str) -> str:

@@ -37,7 +37,7 @@ def engines(names, lost_in_profile=0):
     for target in names:
         for precision, probabilities, loss in (("fp32", before, kept), ("int8", after, drop)):
             found = evaluate(probabilities, labels, classes=CLASSES, attributes=attributes)
-            engine = {"target": target, "precision": precision, "size_mb": 1.5}
+            engine = {"target": target, "precision": precision, "size_mb": 1.5, "engine": "CPU"}
             made.append({**engine, "evaluation": found.to_json(), "drop": loss})
     return made
 
@@ -100,6 +100,9 @@ def test_every_engine_and_group_has_its_plot():
         for groups in ("per_yaw", "per_occlusion", "per_class"):
             for rate in engine["drop"][groups].values():
                 assert f"{rate['value']:.1f}" in page
+    assert "answered by" not in page
+    standing_in = [dict(each, engine="CPU in place of tensorrt") for each in engines(["tensorrt"])]
+    assert "tensorrt int8: answered by CPU in place of tensorrt" in page_of(standing_in)
     untimed = Structure(page_of(engines(["openvino"])))
     assert untimed.count["svg"] == 4
     bare = engines(["openvino"])
