@@ -46,6 +46,9 @@ HOW = """## How it was measured
 - *Drop*: accuracy of the float network minus the engine's on the same faces, in points, with a paired 95 %
   interval (Tango). *To make*: what quantizing took, the library's import included; a tool was given
   {limit_s:g} s.
+- Not here: Model Optimizer for ONNX (needs a GPU build of ONNX Runtime and CuPy), Neural Compressor 3 (has
+  no ONNX back-end; ONNX Neural Compressor is its successor), Model Compression Toolkit (quantizes torch and
+  Keras networks, not ONNX).
 """
 
 

@@ -156,6 +156,38 @@ def test_a_graph_that_takes_faces_already_is_left_alone(given, tmp_path):
     assert join(given / contract.PREPROCESSING, whole, tmp_path) == whole
 
 
+@pytest.mark.slow
+def test_engines_of_ours_and_of_another_tool_are_judged_together(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("openvino")
+    from edgefer.pipeline.calibrate import open_calibration
+    from edgefer.pipeline.faces import load_faces
+    from peers.handover import hand_over
+    from peers.judging import candidates, float_candidates, judge, refusal
+
+    faces = load_faces("synthfer:val[:70]")
+    handover = hand_over("lanmsff", open_calibration("synthfer:train[:70]"), faces, tmp_path)
+    engines = float_candidates(handover, tmp_path / "engines")[:1]
+    for entrant in (entrants.OURS[1], DEFAULT):
+        outcome = enter(entrant, handover.given, tmp_path / entrant.name, tmp_path)
+        engines += candidates(handover, outcome, tmp_path / "engines")
+    assert not any(refusal(engine, 1) for engine in engines)
+    rows = judge(
+        {engine: [1] for engine in engines},
+        faces,
+        duration_s=0.1,
+        on_progress=lambda stage, done, total: None,
+    )
+    assert rows[0]["name"] == "float"
+    assert {row["name"] for row in rows} == {"float", "edgefer_openvino", "onnxruntime_default"}
+    assert rows[0]["drop"]["points"] == 0
+    for row in rows:
+        assert len(row["times"]["1"]["cpu_ms"]) == len(row["times"]["1"]["wall_ms"]) > 1
+        assert row["drop"]["flips"] < 30
+    (engines[-1].bundle.folder / "model.onnx").write_bytes(b"broken")
+    assert "onnxruntime" in refusal(engines[-1], 1)
+
+
 def engine(name, milliseconds, drop=(0.1, -0.2, 0.4), target="openvino", rest="fp32"):
     blocks = [milliseconds * (1 + 0.01 * (block % 3)) for block in range(12)]
     times = {"p50_ms": milliseconds, "wall_ms": blocks, "cpu_ms": blocks}
