@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgefer_bench.rendering import NOTHING, number, with_interval
-from edgefer_bench.statistics import paired_ratio
+from edgefer_bench.statistics import Ratio, paired_ratio
 from edgefer_runtime.files import write_whole
 from peers.entrants import OURS
 
@@ -26,7 +26,8 @@ environment of its own and used as its guide says. `make peers` measures all of 
 page.
 
 *Time* is an engine's time over that of edgefer's fastest: above 1 is slower than edgefer. The first table
-names the fastest other tool among those that lose at most {MOST_LOST:g} point (upper end of the interval).
+names the fastest other tool among those that lose at most {MOST_LOST:g} point (upper end of the interval),
+and calls edgefer level with it where the interval of its time holds 1.
 """
 
 HOW = """## How it was measured
@@ -62,17 +63,18 @@ def write_page(records: Sequence[Row], path: Path) -> None:
 
 def _summary(records: Sequence[Row]) -> str:
     head = ["model", "threads", "edgefer's fastest", "speed vs ORT fp32", "drop"]
-    head += ["fastest other tool", "its time", "its drop"]
+    head += ["fastest other tool", "its time", "its drop", "edgefer is"]
     lines = []
     for record in records:
         for threads in record["engines"][0]["times"]:
             ours, other = _fastest_of_ours(record, threads), _fastest_other(record, threads)
-            line = [record["model"], threads, _engine(ours), _time(record["engines"][0], ours, threads)]
-            line += [_drop(ours)]
+            line = [record["model"], threads, _engine(ours)]
+            line += [_shown(_ratio(record["engines"][0], ours, threads)), _drop(ours)]
             if other is None:
-                line += [NOTHING] * 3
+                line += [NOTHING] * 4
             else:
-                line += [f"{other['title']}; {_engine(other)}", _time(other, ours, threads), _drop(other)]
+                ratio = _ratio(other, ours, threads)
+                line += [f"{other['title']}; {_engine(other)}", _shown(ratio), _drop(other), _verdict(ratio)]
             lines.append(line)
     return _table(head, lines)
 
@@ -92,7 +94,7 @@ def _of_model(record: Row) -> list[str]:
         for threads in counts:
             ran = threads in row["times"]
             line += [number(float(np.median(_blocks(row, threads)))) if ran else NOTHING]
-            line += [_time(row, ours[threads], threads) if ran else NOTHING]
+            line += [_shown(_ratio(row, ours[threads], threads)) if ran else NOTHING]
         entry = entrants.get(row["name"], {})
         peak = entry.get("peak_memory_bytes")
         line += [number(row["size_mb"]), _drop(row), number(entry.get("seconds"))]
@@ -112,7 +114,12 @@ def _of_model(record: Row) -> list[str]:
 
 
 def _fastest_of_ours(record: Row, threads: str) -> Row:
-    ours = [row for row in record["engines"] if row["name"] in OWN_NAMES and threads in row["times"]]
+    """The fastest INT8 engine as edgefer ships it: what is not INT8 in float32."""
+    ours = [
+        row
+        for row in record["engines"]
+        if row["name"] in OWN_NAMES and row["rest"] == "fp32" and threads in row["times"]
+    ]
     return min(ours, key=lambda row: float(np.median(_blocks(row, threads))))
 
 
@@ -134,9 +141,18 @@ def _blocks(row: Row, threads: str) -> list[float]:
     return times
 
 
-def _time(row: Row, over: Row, threads: str) -> str:
-    ratio = paired_ratio(_blocks(row, threads), _blocks(over, threads))
+def _ratio(row: Row, over: Row, threads: str) -> Ratio:
+    return paired_ratio(_blocks(row, threads), _blocks(over, threads))
+
+
+def _shown(ratio: Ratio) -> str:
     return with_interval(ratio.value, ratio.interval)
+
+
+def _verdict(ratio: Ratio) -> str:
+    """What another tool's time over ours says, as far as its interval tells."""
+    low, high = ratio.interval or (0.0, float("inf"))
+    return "faster" if low > 1 else "slower" if high < 1 else "level"
 
 
 def _engine(row: Row) -> str:

@@ -222,6 +222,7 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
             engine("float", 4.0, target="onnxruntime"),
             engine("edgefer_onnxruntime", 2.5, target="onnxruntime"),
             engine("edgefer_openvino", 2.0),
+            engine("edgefer_openvino", 1.9, rest="bf16"),
             engine("fast and wrong", 1.0, drop=(5.0, 4.0, 6.0)),
             engine("fast and right", 2.2),
         ],
@@ -234,6 +235,7 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
     assert cells[3].startswith("2.00")
     assert cells[5].startswith("fast and right")
     assert cells[6].startswith("1.10")
+    assert cells[8] == "faster"
     assert "- Failing tool: it cannot" in text
     assert "- nncf, openvino, bf16, with 1 threads: it crashed" in text
     assert "| fast and wrong |" in text
