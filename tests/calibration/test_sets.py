@@ -97,20 +97,24 @@ def test_a_file_gives_back_the_set_and_keeps_its_images(good: CalibrationSet, tm
     assert [file.name for file in tmp_path.iterdir()] == ["set.npz"]
 
 
+PEAK = """
+import sys
+from pathlib import Path
+from edgefer_calibration.storage import read_set
+from edgefer_runtime.footprint import peak_resident_bytes
+read_set(Path(sys.argv[1])).validate()
+print(peak_resident_bytes())
+"""
+
+
 def test_reading_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
-    def peak_mb(count: int) -> float:
+    def peak_bytes(count: int) -> int:
         path = tmp_path / "set.npz"
         write_set(path, CalibrationSet(images_of(count, 200, 200), "set", np.arange(count)))
-        code = (
-            "import resource, sys; from pathlib import Path;"
-            "from edgefer_calibration.storage import read_set;"
-            "read_set(Path(sys.argv[1])).validate();"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-        )
-        words = [sys.executable, "-c", code, str(path)]
-        return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        words = [sys.executable, "-c", PEAK, str(path)]
+        return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
-    assert peak_mb(10 * CHUNK) - peak_mb(2 * CHUNK) < 4, "8 x 64 images take 61 MB"
+    assert peak_bytes(10 * CHUNK) - peak_bytes(2 * CHUNK) < 4e6, "8 x 64 images take 61 MB"
 
 
 def test_any_numpy_reads_the_file_without_pickle(good: CalibrationSet, tmp_path: Path) -> None:
