@@ -1,8 +1,8 @@
-"""What INT8 costs module by module, and what float islands cost in speed, as tables for the terminal."""
+"""What float islands cost in speed and keep of the accuracy, as a table for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgefer_bench.rendering import add_row, interval, number, table
@@ -34,32 +34,6 @@ def front_table(target: str, budget: Mapping[str, Any]) -> Table:
                 number(tried["points"]),
                 number(tried["upper"]),
                 "chosen" if tried["chosen"] else "",
-            ),
-        )
-    return rows
-
-
-def sensitivity_table(title: str, modules: Sequence[Mapping[str, Any]]) -> Table:
-    """What quantizing each module alone costs, the worst first.
-
-    Args:
-        title: of the table.
-        modules: rows of `edgefer calibrate sensitivity`.
-    """
-    columns = ("module", "layers", "of the\nwork %", "SQNR\ndB", "KL\n1e-6", "flips\n%", "drop\npoints")
-    rows = table(title, columns)
-    for module in modules:
-        drop = module["drop"] or {"points": None, "interval": None}
-        add_row(
-            rows,
-            (
-                module["module"],
-                str(module["layers"]),
-                number(100 * module["work"], 1),
-                number(module["sqnr_db"], 1),
-                number(1e6 * module["kl"], 0 if module["kl"] > 1e-4 else None),
-                number(module["flips"], 1),
-                f"{number(drop['points'])}\n{interval(drop['interval'])}",
             ),
         )
     return rows

@@ -8,9 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli.sensitivity import sensitivity
 from edgefer_runtime.errors import UsageError
 
-app = typer.Typer(help="Calibration sets: make, look at, check and compare them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Calibration sets: make, look at, check and compare them. What INT8 costs, module by module.",
+    no_args_is_help=True,
+)
 
 SetFile = Annotated[Path, typer.Argument(metavar="FILE", help="A calibration set (.npz).")]
 Against = Annotated[
@@ -126,6 +130,9 @@ def study(
 
         Console(emoji=False).print(study_table(result))
     say(f"wrote {output}; what was measured is kept in {output.with_suffix('.json')}")
+
+
+app.command()(sensitivity)
 
 
 def _positive(number: str) -> int:
