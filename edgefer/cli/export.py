@@ -64,6 +64,9 @@ def export(
         str | None,
         typer.Option(metavar="X.Y", help="GPU of a tensorrt-rtx plan. [default: any from Ampere on]"),
     ] = None,
+    timing: Annotated[
+        bool, typer.Option("--timing/--no-timing", help="Time the engines for a few seconds: which to use.")
+    ] = True,
     server: Annotated[
         str | None,
         typer.Option("--format", metavar="triton|ovms", help="An inference server's repository as well."),
@@ -90,6 +93,7 @@ def export(
         validation=validation,
         output=output,
         compute_capability=compute_capability,
+        timing=timing,
         server=server,
         sign=sign,
         ask_passphrase=_ask_passphrase if sys.stdin.isatty() else None,
@@ -101,6 +105,7 @@ def export(
         return
     from rich.console import Console
 
+    from edgefer_bench.drop_tables import drop_table, profile_answer
     from edgefer_bench.island_tables import front_table
     from edgefer_bench.tables import export_table
 
@@ -112,6 +117,17 @@ def export(
     for row in rows:
         if "in place of" in row["engine"]:
             say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
+    if effect := drop_table(rows):
+        Console().print(effect)
+    for row in rows:
+        if answer := profile_answer(row["drop"]):
+            say(f"{row['target']} {row['precision']}: {answer}")
+    if verdict := rows[0]["verdict"]:
+        Console().print(verdict["reason"], style="bold", highlight=False)
+        for note in verdict["notes"]:
+            say(note)
+    if rows[0]["page"]:
+        say(f"what it did, with plots: {rows[0]['page']}")
     if repository := rows[0]["repository"]:
         say(f"repository of {len(repository['models'])} models: {repository['folder']}")
         for note in repository["notes"]:

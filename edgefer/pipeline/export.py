@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
@@ -16,11 +19,13 @@ from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces, notice
 from edgefer.pipeline.leaks import guard
+from edgefer.pipeline.outcome import serve, time_and_judge, write_page
 from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
+from edgefer_runtime.engines.tensorrt_plan import ONNX
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 
 
@@ -29,9 +34,9 @@ class ExportSettings:
     """What `edgefer export` was asked for.
 
     No targets, or ``all``, means those installed; no batch, any. ``time_budget_s`` is for finding float
-    islands with which INT8 keeps ``max_drop``, on the faces of ``validation``. ``server`` names an inference
-    server to lay the bundles out for. ``sign`` is the private key that signs them, ``ask_passphrase`` asks
-    for its passphrase if it has one.
+    islands with which INT8 keeps ``max_drop``, on the faces of ``validation``. ``timing`` times the engines
+    against each other. ``server`` names an inference server to lay the bundles out for. ``sign`` is the
+    private key that signs them, ``ask_passphrase`` asks for its passphrase if it has one.
     """
 
     model: str
@@ -46,6 +51,7 @@ class ExportSettings:
     validation: str = "synthfer:val"
     output: Path | None = None
     compute_capability: str | None = None
+    timing: bool = False
     server: str | None = None
     sign: Path | None = None
     ask_passphrase: Callable[[], str] | None = None
@@ -62,8 +68,10 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
         target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
-        ``notice``, ``checks``, ``budget`` (how float islands were found, or null), ``signed``,
-        ``repository`` (``folder``, ``models`` and ``notes``, or null).
+        ``notice``, ``checks``, ``budget`` (how float islands were found, or null), ``signed``, ``drop``
+        (:class:`edgefer_bench.drop.Drop`). The same in every row, null where not asked for or not to be had:
+        ``verdict`` (:class:`edgefer_bench.verdict.Verdict`), ``page`` (path of the page on what a narrower
+        precision did) and ``repository`` (``folder``, ``models`` and ``notes``).
 
     Raises:
         CheckError: a check failed; nothing is written.
@@ -121,14 +129,19 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
                 over.append(f"{draft.manifest.target} {draft.manifest.precision} {missed}")
                 continue
             kept.append((_publish(draft, score, root, sign), score))
-        repository = _serve(settings.server, [bundle for bundle, _ in kept], root)
     if over:
         raise BudgetError(
             "\n".join(over),
             expected=f"at most {settings.max_drop:g} points on {faces.name} at the 95 % interval's upper end",
             action="allow more with --max-drop; engines within the budget were written, the others were not",
         )
-    return [{**_row(bundle, score), "repository": repository} for bundle, score in kept]
+    verdict = time_and_judge(kept, faces, settings.max_drop, on_progress) if settings.timing else None
+    told = {
+        "verdict": verdict,
+        "page": write_page(kept, root, verdict),
+        "repository": serve(settings.server, [each for each, _ in kept], root) if settings.server else None,
+    }
+    return [{**_row(bundle, score), **told} for bundle, score in kept]
 
 
 def _targets(named: Sequence[str]) -> tuple[str, ...]:
@@ -196,12 +209,21 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
         done += count
         on_progress("accuracy", done, total)
 
+    answers: dict[str, NDArray[np.float32]] = {}
     predictions, providers = [], []
     for draft in drafts:
         # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
         classifier = Classifier.open(draft, allow_fallback=True)
-        providers.append(classifier.engine.provider)
-        predictions.append(predict(classifier, faces, advance))
+        provider = classifier.engine.provider
+        sha256 = {file.path: file.sha256 for file in draft.manifest.files}
+        # TensorRT and TensorRT-RTX have the same ONNX, which need not answer twice.
+        answering = sha256[ONNX] if "in place of" in provider else str(draft.path)
+        if answering in answers:
+            advance(len(faces))
+        else:
+            answers[answering] = predict(classifier, faces, advance)
+        predictions.append(answers[answering])
+        providers.append(provider)
     measured = [
         evaluate(
             probabilities,
@@ -236,16 +258,6 @@ def _publish(draft: Bundle, score: dict[str, Any], root: Path, sign: Sign | None
     return write_bundle(folder, manifest, files, draft.certificate, sign)
 
 
-def _serve(server: str | None, bundles: Sequence[Bundle], root: Path) -> dict[str, Any] | None:
-    """Lay ``bundles`` out for an inference server, below ``root``; what was written, as JSON."""
-    if server is None or not bundles:
-        return None
-    from edgefer_export.repositories import write_repository
-
-    written = write_repository(server, bundles, root / server)
-    return {"folder": str(written.folder), "models": list(written.models), "notes": list(written.notes)}
-
-
 def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
     manifest, evaluation, drop = bundle.manifest, score["evaluation"], score["drop"]
     return {
@@ -260,6 +272,7 @@ def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
         "accuracy_drop": drop["points"],
         "accuracy_drop_ci": drop["interval"],
         "flips": drop.get("flips", 0.0),
+        "drop": drop,
         "engine": score["engine"],
         "data": score["data"],
         "images": score["images"],
