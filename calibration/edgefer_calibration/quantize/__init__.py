@@ -21,7 +21,7 @@ from edgefer_runtime.files import replacing
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["RECIPES", "Form", "Quantized", "Recipe", "quantize"]
+__all__ = ["RECIPES", "Form", "Quantized", "Recipe", "quantize", "recipe_for"]
 
 RECIPES = {
     "onnxruntime": "onnxruntime",
@@ -74,17 +74,14 @@ def quantize(
         MissingError: the target's quantizer is not installed.
         DataError: the calibration set is not usable.
     """
-    if target not in RECIPES:
-        raise UsageError(f"no INT8 recipe for target {target!r}", expected=f"one of {', '.join(RECIPES)}")
     if method not in (None, *METHODS):
         raise UsageError(f"calibration method {method!r}", expected=f"one of {', '.join(METHODS)}")
     try:
         import onnx
 
         model = onnx.load(float_onnx)
-        recipe: Recipe = import_module(f"edgefer_calibration.quantize.{RECIPES[target]}").recipe(model)
-        islands = dict.fromkeys((*recipe.float_islands, *_nodes_of(model, float_modules)))
-        recipe = replace(recipe, float_islands=tuple(islands), method=method or recipe.method)
+        recipe = recipe_for(target, model, float_modules)
+        recipe = replace(recipe, method=method or recipe.method)
         ranges = ranges or collect_ranges(float_onnx, calibration)
         limits = ranges.limits(recipe.method, symmetric=recipe.form.symmetric)
         with replacing(out) as temporary:
@@ -96,6 +93,19 @@ def quantize(
             action=f'pip install "edgefer[{target}]"',
         ) from error
     return Quantized(out, {"target": target, **written, "calibration": calibration.summary()})
+
+
+def recipe_for(target: str, model: ModelProto, float_modules: Collection[str] = ()) -> Recipe:
+    """The recipe of ``target`` for the float graph ``model``, with the nodes of ``float_modules`` in float.
+
+    Raises:
+        UsageError: no recipe for ``target``, or no such module.
+    """
+    if target not in RECIPES:
+        raise UsageError(f"no INT8 recipe for target {target!r}", expected=f"one of {', '.join(RECIPES)}")
+    recipe: Recipe = import_module(f"edgefer_calibration.quantize.{RECIPES[target]}").recipe(model)
+    islands = dict.fromkeys((*recipe.float_islands, *_nodes_of(model, float_modules)))
+    return replace(recipe, float_islands=tuple(islands))
 
 
 def _nodes_of(model: ModelProto, modules: Collection[str]) -> list[str]:

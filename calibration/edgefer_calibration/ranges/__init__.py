@@ -11,6 +11,7 @@ import numpy as np
 
 from edgefer_calibration.ranges.histogram import Histogram
 from edgefer_calibration.ranges.methods import METHODS, Limits
+from edgefer_calibration.session import open_session
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -74,21 +75,13 @@ def collect_ranges(float_onnx: Path, calibration: CalibrationSet) -> Ranges:
         DataError: the calibration set is not usable, or an activation is infinite or not a number.
     """
     import onnx
-    import onnxruntime
 
     calibration.validate()
     model = onnx.shape_inference.infer_shapes(onnx.load(float_onnx))
     names = activations(model)
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Nothing is fused away when everything is an output; rearranging would only cost time.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(model.SerializeToString(), rearranged=False)
     histograms = {name: Histogram() for name in names}
     argument = session.get_inputs()[0].name
     for turn in range(len(calibration)):
