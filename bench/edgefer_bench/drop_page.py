@@ -112,7 +112,7 @@ def _line(engine: Engine, timed: Mapping[str, Any] | None) -> str:
         _probability(drop.get("mcnemar_p")),
         number(drop.get("flips"), 1),
         number(evaluation["calibration_error"], 1),
-        number(drop.get("confidence_shift"), 1),
+        number(drop.get("confidence_shift"), 2),
         number(evaluation["var_poses"], 2),
         number(engine["size_mb"], 2),
         NOTHING if timed is None else number(timed["p50_ms"]),
