@@ -95,6 +95,21 @@ def test_int8_is_faster_than_float_where_the_processor_multiplies_int8(
         assert json.loads(path.read_text())["speedup"]["float"]["value"] > 1.2
 
 
+def test_the_matrix_has_a_row_for_each_of_them(place: Path, exported: list[dict[str, Any]]) -> None:
+    words = ("pattlite", "--work", "runs", "--seconds", "0.2", "-o", "matrix.md")
+    matrix = [sys.executable, Path(__file__).parents[2] / "tools/matrix.py", *words]
+    subprocess.run(matrix, cwd=place, check=True, capture_output=True, timeout=600)
+    page = (place / "matrix.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith(("| ONNX", "| OpenVINO"))]
+    assert [row[0] for row in rows] == [
+        f"| {name} {precision}" for name in ("ONNX Runtime", "OpenVINO") for precision in ("FP32", "INT8")
+    ]
+    for row, told in zip(rows, exported, strict=True):
+        assert float(row[1]) < (1e-4 if "FP32" in row[0] else 0.25)
+        assert row[2] == f"{told['accuracy']:.1f}" and float(row[5]) > 0 and float(row[6].split()[0]) > 0
+    assert "no evidence of accuracy on people" in page and "70 faces of synthfer:eval[:70]" in page
+
+
 def test_the_runtime_alone_labels_a_picture(place: Path, exported: list[dict[str, Any]]) -> None:
     from edgefer.data import load
 
