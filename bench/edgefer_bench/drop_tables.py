@@ -21,7 +21,7 @@ def drop_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
     if not compared:
         return None
     headings = ("engine", "changed class %", "ECE %", "confidence", "Var of poses")
-    made = table("what it did: float → now", headings)
+    made = table("what the narrower precision did: float → now", headings)
     for row in compared:
         drop = row["drop"]
         cells = (

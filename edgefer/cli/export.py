@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,37 +103,43 @@ def export(
     if json:
         print_json(rows)
         return
+    _tell(rows)
+
+
+def _tell(rows: list[dict[str, Any]]) -> None:
+    """What an export came to, for people: tables on standard output, remarks on standard error."""
     from rich.console import Console
 
     from edgefer_bench.drop_tables import drop_table, profile_answer
     from edgefer_bench.island_tables import front_table
     from edgefer_bench.tables import export_table
 
-    Console().print(export_table(rows))
+    console, first = Console(), rows[0]
+    console.print(export_table(rows))
     for row in rows:
         if row["budget"]:
-            Console().print(front_table(row["target"], row["budget"]))
-    say(f"measured on {rows[0]['data']}, {rows[0]['images']:,} images; drops with 95 % intervals")
-    for row in rows:
-        if "in place of" in row["engine"]:
-            say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
+            console.print(front_table(row["target"], row["budget"]))
     if effect := drop_table(rows):
-        Console().print(effect)
+        console.print(effect)
     for row in rows:
+        engine = f"{row['target']} {row['precision']}"
+        if "in place of" in row["engine"]:
+            say(f"{engine}: accuracy is its ONNX's in {row['engine']}")
         if answer := profile_answer(row["drop"]):
-            say(f"{row['target']} {row['precision']}: {answer}")
-    if verdict := rows[0]["verdict"]:
-        Console().print(verdict["reason"], style="bold", highlight=False)
+            say(f"{engine}: {answer}")
+    if verdict := first["verdict"]:
+        console.print(verdict["reason"], style="bold", markup=False, highlight=False, soft_wrap=True)
         for note in verdict["notes"]:
             say(note)
-    if rows[0]["page"]:
-        say(f"what it did, with plots: {rows[0]['page']}")
-    if repository := rows[0]["repository"]:
+    if first["page"]:
+        say(f"what it did, with plots: {first['page']}")
+    if repository := first["repository"]:
         say(f"repository of {len(repository['models'])} models: {repository['folder']}")
         for note in repository["notes"]:
             say(note)
-    if rows[0]["notice"]:
-        say(rows[0]["notice"])
+    say(f"measured on {first['data']}, {first['images']:,} images; drops with 95 % intervals")
+    if first["notice"]:
+        say(first["notice"])
 
 
 def _ask_passphrase() -> str:
