@@ -15,12 +15,12 @@ def front_table(target: str, budget: Mapping[str, Any]) -> Table:
     """The sets of float islands that were tried, the fastest first; the chosen one is marked.
 
     Args:
-        target: where they were timed.
+        target: what the engines are built for.
         budget: of a bundle's quantization recipe.
     """
-    faces = budget["validation"]
     title = (
-        f"{target} int8: float islands tried on {faces['name']}, for at most {budget['max_drop']:g} points"
+        f"{target} int8: float islands tried for at most {budget['max_drop']:g} points, "
+        f"on {budget['validation']}, {budget['images']:,} images; timed in {budget['timed_in']}"
     )
     rows = table(title, ("in float", "p50\nms", "speed vs\nfloat", "drop\npoints", "to expect\nat most", ""))
     for tried in budget["front"]:

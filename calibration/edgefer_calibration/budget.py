@@ -61,7 +61,7 @@ def search(
     attempt: Callable[[Sequence[Module]], Trial],
     *,
     max_drop: float,
-    most_layers: int,
+    most_weights: int,
     in_time: Callable[[], bool],
 ) -> Search:
     """Look for the cheapest float islands whose ``upper`` is at most ``max_drop``.
@@ -70,10 +70,10 @@ def search(
         ranked: of :func:`edgefer_calibration.sensitivity.rank_modules`.
         attempt: evaluates the engine in which these modules are float.
         max_drop: the budget, in points.
-        most_layers: layers that may be float in all; beyond that it would be no INT8 engine.
+        most_weights: of convolutions, how many may be float; beyond that it would be no INT8 engine.
         in_time: whether there is time for another attempt; the first is made in any case.
     """
-    order = _affordable(sorted(ranked, key=_worth, reverse=True), most_layers)
+    order = _affordable(sorted(ranked, key=_worth, reverse=True), most_weights)
     trials: list[Trial] = []
 
     def keeps(modules: Sequence[Module]) -> bool:
@@ -112,10 +112,10 @@ def _worth(entry: Sensitivity) -> float:
     return entry.error.kl / (entry.module.work + BORDER)
 
 
-def _affordable(order: Sequence[Sensitivity], most_layers: int) -> list[Module]:
+def _affordable(order: Sequence[Sensitivity], most_weights: int) -> list[Module]:
     """Those that can be float together, each left out that would be one too many."""
     taken: list[Module] = []
     for entry in order:
-        if sum(module.layers for module in (*taken, entry.module)) <= most_layers:
+        if sum(module.weights for module in (*taken, entry.module)) <= most_weights:
             taken.append(entry.module)
     return taken

@@ -22,6 +22,7 @@ class Module:
         name: its path inside the network; what lies below it belongs to it.
         also: modules elsewhere that finish its work, such as the activation behind its convolution.
         layers: convolutions and linear layers in it.
+        weights: of its convolutions, how many.
         work: estimate of its share of the quantized layers' time, 0..1: the mean of its share of their
             multiply-adds and of its share of the numbers that they read and write.
     """
@@ -29,6 +30,7 @@ class Module:
     name: str
     also: tuple[str, ...]
     layers: int
+    weights: int
     work: float
 
     @property
@@ -58,7 +60,7 @@ def quantized_modules(
         for node in model.graph.node
         if node.op_type in recipe["operators"] and node.name not in recipe["float_islands"]
     ]
-    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) > 1}
+    weights = weight_shapes(model)
     layers = [node for node in nodes if len(node.input) > 1 and node.input[1] in weights]
     groups = _opened([module_of(node) for node in layers], at_most)
     group_of = {node.name: _above(module_of(node), groups) for node in layers}
@@ -70,12 +72,30 @@ def quantized_modules(
     work = {node.name: _work(node, weights[node.input[1]], shapes) for node in layers}
     totals = [max(sum(column), 1) for column in zip(*work.values(), strict=True)]
 
-    def share(group: str) -> float:
-        own = (work[node.name] for node in layers if group_of[node.name] == group)
-        return sum(part / total for pair in own for part, total in zip(pair, totals, strict=True)) / 2
+    made = []
+    for group in groups:
+        own = [node for node in layers if group_of[node.name] == group]
+        parts = (part / total for node in own for part, total in zip(work[node.name], totals, strict=True))
+        made.append(
+            Module(group, tuple(also[group]), len(own), convolution_weights(own, weights), sum(parts) / 2)
+        )
+    return made
 
-    counts = {group: sum(group_of[node.name] == group for node in layers) for group in groups}
-    return [Module(group, tuple(also[group]), counts[group], share(group)) for group in groups]
+
+def convolution_weights(nodes: Iterable[NodeProto], shapes: Mapping[str, Sequence[int]]) -> int:
+    """How many weights the convolutions among ``nodes`` have, by the shapes of their tensors."""
+    return sum(math.prod(shapes[node.input[1]]) for node in nodes if "Conv" in node.op_type)
+
+
+def float_weights(model: ModelProto, modules: Sequence[Module]) -> tuple[int, int]:
+    """Weights of the convolutions that are in none of ``modules``, and of all convolutions."""
+    total = convolution_weights(model.graph.node, weight_shapes(model))
+    return total - sum(module.weights for module in modules), total
+
+
+def weight_shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:
+    """Tensor -> its shape, of those with several axes."""
+    return {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) > 1}
 
 
 def module_of(node: NodeProto) -> str:

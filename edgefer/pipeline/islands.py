@@ -32,7 +32,7 @@ POWER_CONFIDENCE = 0.995
 of them it turns out well four times in five."""
 
 FLOAT_SHARE = 0.25
-"""Of the layers that may be float; the checks of an export call no engine int8 that has more."""
+"""Of the convolutions' weights that may be float; the checks of an export call no engine int8 with more."""
 
 SEARCHING = 0.85
 """Of the time; the rest is for timing what was found."""
@@ -48,7 +48,8 @@ class Islands:
         float_modules: what :func:`edgefer_calibration.quantize` is to leave in float for ``best``.
         finished: whether the search came to its end in time.
         front: what was tried and timed, the fastest first.
-        validation: name and number of the faces, and ``took_s``, seconds of this run.
+        effort: ``validation`` and ``images``, the faces' name and number; ``engines`` asked; ``took_s`` of
+            this run; ``timed_in``, the library, which stands in for a target that cannot run here.
     """
 
     chosen: Trial | None
@@ -56,14 +57,14 @@ class Islands:
     float_modules: tuple[str, ...]
     finished: bool
     front: tuple[Timed, ...]
-    validation: dict[str, Any]
+    effort: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """What a bundle's manifest tells of the search."""
         return {
             "float_modules": [*self.best.float_modules],
             "front": [timed.to_json(self.chosen) for timed in self.front],
-            "validation": self.validation,
+            **self.effort,
         }
 
 
@@ -99,7 +100,7 @@ def find_islands(
         rank_modules(hunt.modules, hunt.error),
         hunt.attempt,
         max_drop=max_drop,
-        most_layers=math.floor(FLOAT_SHARE * sum(module.layers for module in hunt.modules)),
+        most_weights=_most_weights(candidates, hunt.modules),
         in_time=hunt.in_time,
     )
     named = {module.name: module for module in hunt.modules}
@@ -111,7 +112,9 @@ def find_islands(
         max_drop=max_drop,
         duration_s=(1 - SEARCHING) * time_s,
     )
-    chosen = None if found.kept is None else fastest(timed, found.kept, max_drop)
+    chosen = found.kept
+    if chosen is not None and not candidates.target.stand_in:
+        chosen = fastest(timed, chosen, max_drop)
     best = chosen or found.best
     return Islands(
         chosen=chosen,
@@ -119,13 +122,24 @@ def find_islands(
         float_modules=float_modules_of(best, named),
         finished=found.finished,
         front=tuple(timed),
-        validation={
-            "name": validation.name,
+        effort={
+            "validation": validation.name,
             "images": len(validation),
             "engines": len(found.trials) + len(hunt.modules),
             "took_s": hunt.elapsed_s(),
+            "timed_in": candidates.target.stand_in or candidates.target.name,
         },
     )
+
+
+def _most_weights(candidates: Candidates, modules: Sequence[Module]) -> int:
+    """Weights of convolutions that may be float besides those that the recipe leaves so."""
+    import onnx
+
+    from edgefer_calibration.modules import float_weights
+
+    already, total = float_weights(onnx.load(candidates.float_onnx), modules)
+    return math.floor(FLOAT_SHARE * total) - already
 
 
 class _Hunt:

@@ -20,7 +20,7 @@ from torch import nn
 
 from edgefer_calibration import CalibrationSet, Ranges, collect_ranges, quantize
 from edgefer_calibration.budget import Trial, search
-from edgefer_calibration.modules import Module, quantized_modules
+from edgefer_calibration.modules import Module, float_weights, quantized_modules
 from edgefer_calibration.sensitivity import Error, Sensitivity, error_of, rank_modules
 from edgefer_export import export_onnx
 from edgefer_export.sessions import onnxruntime_session
@@ -136,6 +136,7 @@ def test_modules_are_the_authors_and_in_the_networks_order(workbench: Callable[[
         "head.second",
     ]
     assert [module.layers for module in modules] == [1] * 8 and not any(module.also for module in modules)
+    assert [module.weights for module in modules] == [432, 256, 2304, 256, 384, 384, 2304, 256]
     # Per point of the map: 6,576 multiply-adds and 259 numbers read or written in all.
     assert modules[0].work == pytest.approx((27 * 16 / 6576 + 19 / 259) / 2)
     assert modules[2].work == pytest.approx((144 * 16 / 6576 + 32 / 259) / 2)
@@ -157,6 +158,7 @@ def test_the_tree_of_modules_is_opened_as_far_as_asked(
 def test_an_activation_elsewhere_belongs_to_the_layer_before_it(float_onnx: Path) -> None:
     recipe = {"operators": ["Conv", "Clip"], "float_islands": ["0/Conv", "1/Clip"]}
     modules = quantized_modules(onnx.load(float_onnx), recipe)
+    assert float_weights(onnx.load(float_onnx), modules) == (216, 216 + 72 + 128 + 144 + 256 + 256)
     assert [module.float_modules for module in modules] == [
         ("2", "3"),
         ("4", "5"),
@@ -182,7 +184,7 @@ def test_the_planted_modules_are_ranked_worst_and_picked(workbench: Callable[[fl
     ranked = rank_modules(bench.modules, bench.error)
     assert {entry.module.name for entry in ranked[:2]} == {*PLANTED}
     assert ranked[1].error.kl > 100 * ranked[2].error.kl
-    found = search(ranked, bench.attempt, max_drop=5, most_layers=4, in_time=lambda: True)
+    found = search(ranked, bench.attempt, max_drop=5, most_weights=2000, in_time=lambda: True)
     assert found.kept is not None and {*found.kept.float_modules} == {*PLANTED} and found.finished
     assert found.trials[0].points > 20 and found.kept.points <= 5
     assert len(found.trials) <= 5
@@ -191,13 +193,13 @@ def test_the_planted_modules_are_ranked_worst_and_picked(workbench: Callable[[fl
 def test_a_healthy_network_is_left_alone(workbench: Callable[[float], Workbench]) -> None:
     bench = workbench(1.0)
     ranked = rank_modules(bench.modules, bench.error)
-    found = search(ranked, bench.attempt, max_drop=5, most_layers=4, in_time=lambda: True)
+    found = search(ranked, bench.attempt, max_drop=5, most_weights=2000, in_time=lambda: True)
     assert found.kept == found.trials[0] and len(found.trials) == 1 and found.kept.float_modules == ()
 
 
 def planted_errors(errors: Sequence[float]) -> list[Sensitivity]:
     return [
-        Sensitivity(Module(f"m{index}", (), 1, 1 / len(errors)), Error(None, error, 0.0))
+        Sensitivity(Module(f"m{index}", (), 1, 1, 1 / len(errors)), Error(None, error, 0.0))
         for index, error in enumerate(errors)
     ]
 
@@ -220,7 +222,7 @@ def test_where_errors_add_up_the_fewest_islands_are_found_in_few_trials(
     errors: list[float], share: float, most: int
 ) -> None:
     ranked, budget = planted_errors(errors), share * sum(errors)
-    found = search(ranked, adding_up(ranked), max_drop=budget, most_layers=most, in_time=lambda: True)
+    found = search(ranked, adding_up(ranked), max_drop=budget, most_weights=most, in_time=lambda: True)
     descending = sorted(errors, reverse=True)
     needed = next(
         (number for number in range(min(most, len(errors)) + 1) if sum(descending[number:]) <= budget), None
@@ -239,10 +241,10 @@ def test_where_errors_add_up_the_fewest_islands_are_found_in_few_trials(
 def test_a_small_harm_that_costs_much_stays_in_int8() -> None:
     harms = [(0.5, 0.02), (0.45, 0.9), (0.4, 0.02)]
     ranked = [
-        Sensitivity(Module(f"m{index}", (), 1, work), Error(None, error, 0.0))
+        Sensitivity(Module(f"m{index}", (), 1, 1, work), Error(None, error, 0.0))
         for index, (error, work) in enumerate(harms)
     ]
-    found = search(ranked, adding_up(ranked), max_drop=0.5, most_layers=3, in_time=lambda: True)
+    found = search(ranked, adding_up(ranked), max_drop=0.5, most_weights=3, in_time=lambda: True)
     assert found.kept is not None and found.kept.float_modules == ("m0", "m2")
 
 
@@ -251,7 +253,7 @@ def test_a_search_whose_time_is_up_says_so_and_gives_what_it_has(attempts: int) 
     ranked = planted_errors([1.0] * 16)
     calls = count()
     found = search(
-        ranked, adding_up(ranked), max_drop=8.5, most_layers=16, in_time=lambda: next(calls) < attempts
+        ranked, adding_up(ranked), max_drop=8.5, most_weights=16, in_time=lambda: next(calls) < attempts
     )
     assert len(found.trials) == attempts + 1 and not found.finished
     # One, two and four are too few, eight are enough.
