@@ -114,18 +114,25 @@ class Budget:
         return replace(made, recipe={**made.recipe, "budget": told})
 
     def _exceeded(self, target: str, drop: Drop, islands: Islands) -> BudgetError:
-        best = islands.best
-        named = ", ".join(best.float_modules) or "nothing more"
         ended = "no float islands keep it" if islands.finished else "time was up before islands were found"
+        tried = [
+            f"  {timed.latency_ms:.2f} ms, {timed.speed.value:.2f} x float: {timed.trial.points:.2f} points, "
+            f"to expect at most {timed.trial.upper:.2f}: {_named(timed.trial.float_modules)} in float"
+            for timed in islands.front
+        ]
         return BudgetError(
             f"{target} int8 {shortfall(_brief(drop), self.max_drop)} on {self.judged.name}; {ended}\n"
-            f"best found: {named} in float: {best.points:.2f} points on {self.validation.name}, "
-            f"to be expected within {best.upper:.2f} on {self.judged.name}",
+            f"best found: {_named(islands.best.float_modules)} in float; tried on {self.validation.name}:\n"
+            + "\n".join(tried),
             expected=f"at most {self.max_drop:g} points at the upper end of the 95 % interval",
             action="allow more with --max-drop"
             if islands.finished
             else "run it again, it goes on where it stopped; or give it more with --time-budget",
         )
+
+
+def _named(float_modules: Sequence[str]) -> str:
+    return ", ".join(float_modules) or "nothing more"
 
 
 def require_provable(max_drop: float, faces: FaceSet) -> None:
