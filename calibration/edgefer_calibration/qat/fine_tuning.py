@@ -66,7 +66,7 @@ def fine_tune(
 
     Raises:
         UsageError: fewer than one epoch, or as for ``quantize``, or an operator that cannot be trained.
-        MissingError, DataError: as for ``quantize``.
+        DataError: as for ``quantize``.
     """
     import onnx
 
