@@ -41,8 +41,9 @@ HOW = """## How it was measured
 - Each ran in the runtime it is meant for, all with the settings of edgefer's runtime. On a processor that
   has bfloat16 OpenVINO computes in it what is not INT8; edgefer has that computed in float32. Both are shown,
   as bf16 and fp32.
-- Batch 1, engines in turns A B B A in one process. Two threads: latency. One thread: CPU time, which other
-  work on the machine disturbs less. Times are compared by the medians of interleaved blocks
+- Batch 1, engines in turns A B B A in one process, all opened anew twelve times, because where an engine
+  comes to lie in memory changes its speed by some percent. With one thread CPU time is compared, which other
+  work on the machine disturbs less, with more threads latency: by the medians of the openings
   (Hodges-Lehmann, 95 %).
 - *Drop*: accuracy of the float network minus the engine's on the same faces, in points, with a paired 95 %
   interval (Tango). *To make*: what quantizing took, the library's import included; a tool was given
@@ -93,7 +94,7 @@ def _of_model(record: Row) -> list[str]:
         line = [row["title"], _engine(row)]
         for threads in counts:
             ran = threads in row["times"]
-            line += [number(float(np.median(_blocks(row, threads)))) if ran else NOTHING]
+            line += [number(float(np.median(_medians(row, threads)))) if ran else NOTHING]
             line += [_shown(_ratio(row, ours[threads], threads)) if ran else NOTHING]
         entry = entrants.get(row["name"], {})
         peak = entry.get("peak_memory_bytes")
@@ -120,7 +121,7 @@ def _fastest_of_ours(record: Row, threads: str) -> Row:
         for row in record["engines"]
         if row["name"] in OWN_NAMES and row["rest"] == "fp32" and threads in row["times"]
     ]
-    return min(ours, key=lambda row: float(np.median(_blocks(row, threads))))
+    return min(ours, key=lambda row: float(np.median(_medians(row, threads))))
 
 
 def _fastest_other(record: Row, threads: str) -> Row | None:
@@ -132,17 +133,17 @@ def _fastest_other(record: Row, threads: str) -> Row | None:
         and threads in row["times"]
         and row["drop"]["interval"][1] <= MOST_LOST
     ]
-    return min(others, key=lambda row: float(np.median(_blocks(row, threads))), default=None)
+    return min(others, key=lambda row: float(np.median(_medians(row, threads))), default=None)
 
 
-def _blocks(row: Row, threads: str) -> list[float]:
-    """Medians of an engine's blocks in ms: of CPU time where one thread computes, else of latency."""
+def _medians(row: Row, threads: str) -> list[float]:
+    """Each opening's median in ms: of CPU time where one thread computes, else of latency."""
     times: list[float] = row["times"][threads]["cpu_ms" if threads == "1" else "wall_ms"]
     return times
 
 
 def _ratio(row: Row, over: Row, threads: str) -> Ratio:
-    return paired_ratio(_blocks(row, threads), _blocks(over, threads))
+    return paired_ratio(_medians(row, threads), _medians(over, threads))
 
 
 def _shown(ratio: Ratio) -> str:
