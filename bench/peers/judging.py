@@ -121,20 +121,7 @@ def judge(
         (:class:`edgefer_bench.drop.Drop`), and ``times``: threads -> the median of each opening's calls, as
         ``wall_ms`` and, all threads' CPU time, ``cpu_ms``; the i-th openings of all ran side by side.
     """
-    times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
-    for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
-        chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
-        for candidate in chosen:
-            times[candidate][str(threads)] = {"wall_ms": [], "cpu_ms": []}
-        for opening in range(OPENINGS):
-            on_progress(f"{threads} threads", opening, OPENINGS)
-            first = opening % len(chosen)
-            order = chosen[first:] + chosen[:first]
-            opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in order]
-            for candidate, medians in zip(order, _time(opened, faces, duration_s / OPENINGS), strict=True):
-                for clock, median_ms in medians.items():
-                    times[candidate][str(threads)][clock].append(median_ms)
-        on_progress(f"{threads} threads", OPENINGS, OPENINGS)
+    times = _times(candidates, faces, duration_s, on_progress)
     answers: list[NDArray[np.float32]] = []
     for candidate, numbers in candidates.items():
         on_progress("accuracy", len(answers), len(candidates))
@@ -151,6 +138,26 @@ def judge(
         }
         for candidate, answer in zip(candidates, answers, strict=True)
     ]
+
+
+def _times(
+    candidates: Mapping[Candidate, Sequence[int]], faces: FaceSet, duration_s: float, on_progress: Report
+) -> dict[Candidate, dict[str, Any]]:
+    times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
+    for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
+        chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
+        for candidate in chosen:
+            times[candidate][str(threads)] = {"wall_ms": [], "cpu_ms": []}
+        for opening in range(OPENINGS):
+            on_progress(f"{threads} threads", opening, OPENINGS)
+            first = opening % len(chosen)
+            order = chosen[first:] + chosen[:first]
+            opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in order]
+            for candidate, medians in zip(order, _time(opened, faces, duration_s / OPENINGS), strict=True):
+                for clock, median_ms in medians.items():
+                    times[candidate][str(threads)][clock].append(median_ms)
+        on_progress(f"{threads} threads", OPENINGS, OPENINGS)
+    return times
 
 
 class _Clocked:
