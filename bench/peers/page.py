@@ -34,7 +34,8 @@ HOW = """## How it was measured
 
 - All were given edgefer's float ONNX, {calibration[faces]} calibration faces ({calibration[name]}, sha256
   {calibration[sha256]:.12}), and, for a tool that looks at accuracy while it quantizes,
-  {validation[faces]} more ({validation[name]}). They were judged on {evaluation[name]}, which none was given.
+  {validation[faces]} more ({validation[name]}). They were judged on the faces named with each model, which
+  none was given.
 - Other tools quantized the network behind the preprocessing, which some of them cannot read and others
   would quantize; edgefer's preprocessing was then put before what they made. So all engines take the same
   uint8 crops.
@@ -82,13 +83,19 @@ def _summary(records: Sequence[Row]) -> str:
 
 def _of_model(record: Row) -> list[str]:
     """The section of a model: a row an engine, and what failed."""
-    entrants = {entry["entrant"]["name"]: entry for entry in record["entrants"]}
     counts = list(record["engines"][0]["times"])
-    ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
     head = ["tool", "engine"]
     for threads in counts:
         head += [f"{threads} threads, ms" if threads != "1" else "1 thread, CPU ms", "time"]
     head += ["MB", "drop", "to make, s", "CPU s", "peak MB"]
+    evaluation, failed = record["evaluation"], _failed(record)
+    heading = f"## {record['model']}\n\n{evaluation['name']}: {evaluation['faces']:,} faces.\n"
+    return [heading, _table(head, _lines(record, counts)), *(["Failed:\n", failed] if failed else [])]
+
+
+def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
+    entrants = {entry["entrant"]["name"]: entry for entry in record["entrants"]}
+    ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
     lines = []
     for row in record["engines"]:
         line = [row["title"], _engine(row)]
@@ -98,20 +105,24 @@ def _of_model(record: Row) -> list[str]:
             line += [_shown(_ratio(row, ours[threads], threads)) if ran else NOTHING]
         entry = entrants.get(row["name"], {})
         peak = entry.get("peak_memory_bytes")
-        line += [number(row["size_mb"]), _drop(row), number(entry.get("seconds"))]
-        line += [number(entry.get("cpu_seconds")), number(peak and peak / 1e6)]
+        line += [number(row["size_mb"]), NOTHING if row is record["engines"][0] else _drop(row)]
+        line += [number(entry.get("seconds")), number(entry.get("cpu_seconds")), number(peak and peak / 1e6)]
         lines.append(line)
-    failures = [
+    return lines
+
+
+def _failed(record: Row) -> str:
+    """A line for each tool without a model, and for each number of threads that an engine cannot have."""
+    lines = [
         f"- {entry['entrant']['title']}: {entry['failure']}"
-        for entry in entrants.values()
+        for entry in record["entrants"]
         if entry["failure"]
     ]
-    failures += [
-        f"- {engine['title']}, {_engine(engine)}, with {engine['threads']} threads: {engine['reason']}"
+    lines += [
+        f"- {engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
         for engine in record["refusals"]
     ]
-    heading = f"## {record['model']}\n\n{record['evaluation']['faces']:,} faces, {record['created'][:10]}.\n"
-    return [heading, _table(head, lines), *(["Failed:\n", "\n".join(failures) + "\n"] if failures else [])]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _fastest_of_ours(record: Row, threads: str) -> Row:

@@ -237,5 +237,5 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
     assert cells[6].startswith("1.10")
     assert cells[8] == "faster"
     assert "- Failing tool: it cannot" in text
-    assert "- nncf, openvino, bf16, with 1 threads: it crashed" in text
+    assert "- nncf, openvino, bf16, threads 1: it crashed" in text
     assert "| fast and wrong |" in text
