@@ -21,7 +21,7 @@ from edgefer.pipeline.budget import Budget, require_provable, shortfall
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.islands import to_be_expected
+from edgefer.pipeline.islands import is_hopeless, to_be_expected
 from edgefer.pipeline.subjects import find_checkpoint
 from edgefer.training.checkpoint import save_checkpoint
 from edgefer_bench.drop import Drop, accuracy_drop
@@ -249,3 +249,11 @@ def test_what_is_to_be_expected_is_more_than_was_measured(images: int, lost: int
     measured = drop(images, lost, won)
     assert to_be_expected(measured, images) > measured.interval[1]
     assert to_be_expected(measured, 4 * images) < to_be_expected(measured, images) + 1e-9
+
+
+@settings(deadline=None)
+@given(st.integers(50, 2000), st.integers(0, 50), st.floats(0, 20))
+def test_no_candidate_is_given_up_that_might_be_taken(images: int, lost: int, max_drop: float) -> None:
+    measured = drop(images, lost, 0)
+    assert not (is_hopeless(measured, max_drop) and to_be_expected(measured, images) <= max_drop)
+    assert is_hopeless(drop(64, 45, 1), max_drop) and not is_hopeless(drop(64, 2, 1), max_drop)
