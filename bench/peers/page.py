@@ -11,7 +11,7 @@ import numpy as np
 from edgefer_bench.rendering import NOTHING, number, with_interval
 from edgefer_bench.statistics import Ratio, paired_ratio
 from edgefer_runtime.files import write_whole
-from peers.entrants import OURS
+from peers.entrants import OURS, PEERS
 
 Row = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ HOW = """## How it was measured
   (Hodges-Lehmann, 95 %).
 - *Drop*: accuracy of the float network minus the engine's on the same faces, in points, with a paired 95 %
   interval (Tango). *To make*: what quantizing took, the library's import included; a tool was given
-  {limit_s:g} s.
+  {limit_s:g} s. On a busy machine believe the CPU seconds.
 - Not here: Model Optimizer for ONNX (needs a GPU build of ONNX Runtime and CuPy), Neural Compressor 3 (has
   no ONNX back-end; ONNX Neural Compressor is its successor), Model Compression Toolkit (quantizes torch and
   Keras networks, not ONNX).
@@ -59,7 +59,7 @@ def write_page(records: Sequence[Row], path: Path) -> None:
     """Write the page of ``records``, as ``compare.py`` keeps them, a record a model."""
     sections = [INTRODUCTION, _summary(records)]
     sections += [part for record in records for part in _of_model(record)]
-    sections += [HOW.format(**records[0]), _machines(records), _versions(records)]
+    sections += [HOW.format(**records[0]) + _machines(records), _versions(records)]
     write_whole(path, "\n".join(sections).encode())
 
 
@@ -82,15 +82,15 @@ def _summary(records: Sequence[Row]) -> str:
 
 
 def _of_model(record: Row) -> list[str]:
-    """The section of a model: a row an engine, and what failed."""
+    """The section of a model: a row an engine, and what is missing."""
     counts = list(record["engines"][0]["times"])
     head = ["tool", "engine"]
     for threads in counts:
         head += [f"{threads} threads, ms" if threads != "1" else "1 thread, CPU ms", "time"]
     head += ["MB", "drop", "to make, s", "CPU s", "peak MB"]
-    evaluation, failed = record["evaluation"], _failed(record)
+    evaluation, missing = record["evaluation"], _missing(record)
     heading = f"## {record['model']}\n\n{evaluation['name']}: {evaluation['faces']:,} faces.\n"
-    return [heading, _table(head, _lines(record, counts)), *(["Failed:\n", failed] if failed else [])]
+    return [heading, _table(head, _lines(record, counts)), *(["Missing:\n", missing] if missing else [])]
 
 
 def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
@@ -111,18 +111,18 @@ def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
     return lines
 
 
-def _failed(record: Row) -> str:
+def _missing(record: Row) -> str:
     """A line for each tool without a model, and for each number of threads that an engine cannot have."""
-    lines = [
-        f"- {entry['entrant']['title']}: {entry['failure']}"
-        for entry in record["entrants"]
-        if entry["failure"]
+    entered = {entry["entrant"]["name"] for entry in record["entrants"]}
+    lines = [f"{entrant.title}: not tried" for entrant in PEERS if entrant.name not in entered]
+    lines += [
+        f"{entry['entrant']['title']}: {entry['failure']}" for entry in record["entrants"] if entry["failure"]
     ]
     lines += [
-        f"- {engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
+        f"{engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
         for engine in record["refusals"]
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"- {line}\n" for line in lines)
 
 
 def _fastest_of_ours(record: Row, threads: str) -> Row:
