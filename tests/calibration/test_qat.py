@@ -90,7 +90,8 @@ def test_the_gradient_passes_through_rounding() -> None:
 NETWORK = """
     [preprocess__Transpose] t = Transpose<perm=[0,3,1,2]>(images)
     [preprocess__Cast] c = Cast<to=1>(t)
-    [preprocess__Div] x = Div(c, grey_levels)
+    [preprocess__Sub] s = Sub(c, grey)
+    [preprocess__Div] x = Div(s, grey)
     [first__Conv] a1 = Conv<kernel_shape=[3,3], strides=[2,2]>(x, w1, b1)
     [first__Relu] a2 = Relu(a1)
     [second__Conv] a3 = Conv<kernel_shape=[3,3], strides=[2,2]>(a2, w2, b2)
@@ -119,7 +120,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = onnx.parser.parse_model(
         f"""<ir_version: 9, opset_import: ["": 18]>
         g (uint8[1,48,48,3] images) => (float[1,4] probabilities)
-        <float grey_levels = {{255}}, int64[2] flat = {{1, -1}}> {{ {NETWORK} }}"""
+        <float grey = {{127.5}}, int64[2] flat = {{1, -1}}> {{ {NETWORK} }}"""
     )
     for node in model.graph.node:
         node.name = node.name.replace("__", "/")
@@ -194,7 +195,7 @@ def test_training_wins_back_what_calibration_loses(
     )
     report = trained.recipe["qat"]
     assert report["kept"] == "trained"
-    assert report["divergence_after"] < 0.4 * report["divergence_before"]
+    assert report["divergence_after"] < 0.75 * report["divergence_before"]
     assert steps == [(step, 90) for step in range(1, 91)]
     forms = [
         [(node.op_type, node.name, list(node.input)) for node in onnx.load(made.path).graph.node]
