@@ -41,7 +41,8 @@ HOW = """## How it was measured
   uint8 crops.
 - Each ran in the runtime it is meant for, all with the settings of edgefer's runtime. On a processor that
   has bfloat16 OpenVINO computes in it what is not INT8; edgefer has that computed in float32. Both are shown,
-  as bf16 and fp32.
+  as bf16 and fp32. What NNCF makes of ONNX is read by OpenVINO, where it is fast; its FCSDNet loses half its
+  answers there (OpenVINO 2026.4.1) and none in ONNX Runtime.
 - Batch 1, engines in turns A B B A in one process, all opened anew twelve times, because where an engine
   comes to lie in memory changes its speed by some percent. With one thread CPU time is compared, which other
   work on the machine disturbs less, with more threads latency: by the medians of the openings
