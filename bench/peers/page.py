@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 OWN_NAMES = {entrant.name for entrant in OURS}
 MOST_LOST = 1.0
-"""Points: a tool whose drop may be larger, by the upper end of its interval, is not taken for a fast one."""
+"""Points of drop: an engine that loses more is not taken for a fast one."""
 
 INTRODUCTION = f"""# INT8 beside other tools
 
@@ -26,8 +26,8 @@ environment of its own and used as its guide says. `make peers` measures all of 
 page.
 
 *Time* is an engine's time over that of edgefer's fastest: above 1 is slower than edgefer. The first table
-names the fastest other tool among those that lose at most {MOST_LOST:g} point (upper end of the interval),
-and calls edgefer level with it where the interval of its time holds 1.
+names the fastest other tool among those that lose at most {MOST_LOST:g} point, and calls edgefer level with it
+where the interval of its time holds 1.
 """
 
 HOW = """## How it was measured
@@ -143,7 +143,7 @@ def _fastest_other(record: Row, threads: str) -> Row | None:
         for row in record["engines"]
         if row["name"] not in {"float", *OWN_NAMES}
         and threads in row["times"]
-        and row["drop"]["interval"][1] <= MOST_LOST
+        and row["drop"]["points"] <= MOST_LOST
     ]
     return min(others, key=lambda row: float(np.median(_medians(row, threads))), default=None)
 
