@@ -26,8 +26,8 @@ environment of its own and used as its guide says. `make peers` measures all of 
 page.
 
 *Time* is an engine's time over that of edgefer's fastest: above 1 is slower than edgefer. The first table
-names the fastest other tool among those that lose at most {MOST_LOST:g} point, and calls edgefer level with it
-where the interval of its time holds 1.
+names the fastest other tool among those that lose at most {MOST_LOST:g} point, and calls edgefer level
+with it where the interval of its time holds 1.
 """
 
 HOW = """## How it was measured
