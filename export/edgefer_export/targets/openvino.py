@@ -11,6 +11,7 @@ from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 from edgefer_runtime.engines.openvino import import_openvino
 from edgefer_runtime.errors import DeviceError
+from edgefer_runtime.files import write_whole
 
 ENTRY, WEIGHTS = "model.xml", "model.bin"
 
@@ -35,6 +36,19 @@ class OpenVino(Target):
     def installed(self) -> bool:
         """Whether openvino is there."""
         return find_spec("openvino") is not None
+
+    def prepare(self, float_onnx: Path, workdir: Path) -> Path:
+        """Without small transposed convolutions; see :mod:`edgefer_export.passes.transposed_as_plain`."""
+        import onnx
+
+        from edgefer_export.passes.transposed_as_plain import transposed_as_plain
+
+        model = onnx.load(float_onnx)
+        if not transposed_as_plain(model):
+            return float_onnx
+        plain = workdir / "plain.onnx"
+        write_whole(plain, model.SerializeToString())
+        return plain
 
     def build(self, model: Path, precision: str, workdir: Path) -> BuiltEngine:
         """Convert to IR; weights keep their type (by default OpenVINO would store them as float16).
