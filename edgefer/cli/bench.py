@@ -15,7 +15,9 @@ def bench(
     bundles: Annotated[
         list[Path] | None, typer.Argument(metavar="[BUNDLE ...]", help="Bundles. [default: all under runs/]")
     ] = None,
-    device: Annotated[str, typer.Option(help="Device profile this machine must match.")] = "cpu",
+    device: Annotated[
+        str | None, typer.Option(help="Device it must be; see `edgefer devices`. [default: what it is]")
+    ] = None,
     data: Annotated[str, typer.Option(metavar="SET", help="Faces to time and score with.")] = "synthfer:eval",
     duration: Annotated[
         float, typer.Option(min=0.1, metavar="S", help="Seconds of timed calls per engine.")

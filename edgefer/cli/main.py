@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgefer import __version__
-from edgefer.cli import bench, check, datasets, demo, doctor, evaluate, export, models, train
+from edgefer.cli import bench, check, datasets, demo, devices, doctor, evaluate, export, models, train
 from edgefer.cli._common import INTERRUPTED, Session
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("models")(models.models)
 app.add_typer(datasets.app, name="datasets")
+app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)

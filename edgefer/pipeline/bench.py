@@ -9,8 +9,9 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces, notice
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import bench
-from edgefer_bench.devices import device_here
+from edgefer_bench.devices import require_device
 from edgefer_bench.records import Record, write_records
+from edgefer_runtime.board import identify
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DeviceError
 from edgefer_runtime.files import unwritable
@@ -21,7 +22,7 @@ class BenchSettings:
     """What `edgefer bench` was asked for; no bundles means all under ``runs/``."""
 
     bundles: tuple[Path, ...] = ()
-    device: str = "cpu"
+    device: str | None = None
     data: str = "synthfer:eval"
     duration_s: float = 10.0
     max_warmup_s: float = 60.0
@@ -36,7 +37,7 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
         DeviceError: this machine is not the device asked for, or cannot run any of the bundles.
         DataError, MissingError: a bundle is damaged, or its engine is not installed.
     """
-    device = device_here(settings.device)
+    device = require_device(settings.device, identify())
     bundles = _fitting(open_bundles(settings.bundles), device.targets, device.name)
     faces = load_faces(settings.data, on_progress)
     try:  # to learn of a folder that cannot be written to before minutes of measuring, not after
