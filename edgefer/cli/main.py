@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from edgefer import __version__
-from edgefer.cli import bench, check, datasets, demo, devices, doctor, evaluate, export, models, train
+from edgefer.cli import (
+    bench,
+    check,
+    compare,
+    datasets,
+    demo,
+    devices,
+    doctor,
+    evaluate,
+    export,
+    models,
+    train,
+)
 from edgefer.cli._common import INTERRUPTED, Session
 
 app = typer.Typer(
@@ -32,6 +44,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 
 
