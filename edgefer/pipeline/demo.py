@@ -10,6 +10,7 @@ from edgefer.pipeline.bench import BenchSettings, bench_bundles
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import draw_contact_sheet
 from edgefer_bench.records import Record
+from edgefer_runtime.benching import BenchPlan
 
 MODEL = "pattlite"
 FACES = "synthfer:eval"
@@ -29,9 +30,8 @@ def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ign
     checks = {row["checks"] for row in rows}
     say(f"2/3  exported, {min(checks)} checks or more passed by each engine: {output / MODEL}")
     bundles = tuple(Path(row["path"]) for row in rows)
-    settings = BenchSettings(
-        bundles=bundles, data=FACES, duration_s=SECONDS, max_warmup_s=WARMUP_SECONDS, records=output / "bench"
-    )
+    plan = BenchPlan(duration_s=SECONDS, max_warmup_s=WARMUP_SECONDS)
+    settings = BenchSettings(bundles=bundles, data=FACES, plan=plan, records=output / "bench")
     records, paths = bench_bundles(settings, on_progress)
     say(f"3/3  measured side by side, {SECONDS:g} s an engine: {paths[0].parent}")
     return records

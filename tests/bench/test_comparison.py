@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edgefer_bench.comparison import compare, require_not_slower
 from edgefer_bench.statistics import unpaired_ratio
-from edgefer_bench.timing import blocks, time_engines
+from edgefer_bench.timing import blocks
+from edgefer_runtime.benching import spread, time_engines
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.errors import CheckError, DataError, DeviceError
 
@@ -81,10 +82,10 @@ def test_engines_really_timed(make_bundle, faces):
         return answer
 
     classifiers[-1].engine.run = slower
-    measured = time_engines(
-        classifiers, faces, batch=1, duration_s=1.0, max_warmup_s=0.5, on_progress=lambda *_: None
-    )
-    first, *others = [record(blocks(samples)) for samples in measured.samples.values()]
+    measured = time_engines(classifiers, spread(faces.images, 1), duration_s=1.0, max_warmup_s=0.5)
+    first, *others = [
+        record(blocks(samples.latency_ns, samples.block)) for samples in measured.samples.values()
+    ]
     verdicts = [compare([first], [other], limit=0.03)[0].verdict for other in others]
     assert "slower" not in verdicts[:10], verdicts
     assert verdicts[10] == "slower", compare([first], [others[10]], limit=0.03)
