@@ -1,4 +1,4 @@
-"""`edgefer bench`: latency, size, accuracy and drop of bundles, on this machine."""
+"""`edgefer bench`: latency, size, accuracy and drop of bundles, on this machine or on robots."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer_runtime.errors import EdgeferError, UsageError
 
 
 class Scenario(str, Enum):
@@ -25,8 +26,10 @@ def bench(
         list[Path] | None, typer.Argument(metavar="[BUNDLE ...]", help="Bundles. [default: all under runs/]")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="Device it must be; see `edgefer devices`. [default: what it is]")
+        str | None,
+        typer.Option(help="Device it must be, a host of devices.toml, or `all`. [default: what it is]"),
     ] = None,
+    host: Annotated[str | None, typer.Option(metavar="USER@ROBOT", help="Measure there, over ssh.")] = None,
     data: Annotated[str, typer.Option(metavar="SET", help="Faces to time and score with.")] = "synthfer:eval",
     duration: Annotated[
         float | None,
@@ -50,6 +53,7 @@ def bench(
 ) -> None:
     """Measure bundles side by side: interleaved latency, memory, accuracy, drop against float."""
     from edgefer.pipeline import bench as pipeline
+    from edgefer.pipeline.far import bench_hosts, hosts_asked_for
     from edgefer_runtime.benching import BenchPlan
 
     settings = pipeline.BenchSettings(
@@ -65,8 +69,13 @@ def bench(
         ),
         records=output,
     )
+    left_out: list[str] = []
+    failed: dict[str, EdgeferError] = {}
     with progress_bar(quiet=json) as report:
-        records, paths = pipeline.bench_bundles(settings, on_progress=report)
+        if hosts := hosts_asked_for(device, host):
+            records, paths, left_out, failed = bench_hosts(settings, hosts, on_progress=report)
+        else:
+            records, paths = pipeline.bench_bundles(settings, on_progress=report)
     if json:
         from edgefer_bench.records import without_samples
 
@@ -79,13 +88,17 @@ def bench(
 
         Console().print(*bench_table(records), further_table(records), sep="\n")
         say(f"records: {paths[0].parent}")
+    for line in left_out:
+        say(f"left out: {line}")
+    for name, error in failed.items():
+        say(f"error: {name}: {error}")
+    if failed:
+        raise typer.Exit(next(iter(failed.values())).exit_code)
     if publish:
         say(f"published: {pipeline.publish(records, output)[0].parent}")
 
 
 def _cores(text: str | None) -> tuple[int, ...]:
-    from edgefer_runtime.errors import UsageError
-
     try:
         return tuple(int(core) for core in text.split(",")) if text else ()
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,14 @@ class Board:
     def to_json(self) -> dict[str, Any]:
         """The board as a JSON object."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> Board:
+        """The board that :meth:`to_json` wrote."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
+        }
+        return cls(**values)
 
 
 def identify(root: Path = ROOT) -> Board:

@@ -10,6 +10,7 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ from edgefer_runtime.sysfs import ROOT, table, text
 
 INT8_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 """Processor flags that decide what INT8 gains, as Linux spells them on x86 and ARM."""
+LIBRARIES = {
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "tensorrt": ("tensorrt",),
+    "tensorrt-rtx": ("tensorrt_rtx_bindings", "tensorrt_rtx"),
+}
+"""Modules of each target, one of which its engine imports."""
 PACKAGES = ("edgefer-runtime", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt")
 
 
@@ -167,6 +175,13 @@ def packages() -> dict[str, str]:
     """Versions of the installed packages that matter; none is imported."""
     installed = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
     return {name: found.version for name, found in installed.items() if found is not None}
+
+
+def installed_targets() -> tuple[str, ...]:
+    """Targets whose library this Python finds; none is imported."""
+    return tuple(
+        target for target, modules in LIBRARIES.items() if any(find_spec(module) for module in modules)
+    )
 
 
 def _affinity() -> set[int]:
