@@ -23,6 +23,7 @@ from edgefer.cli import (
     evaluate,
     export,
     models,
+    report,
     train,
 )
 from edgefer.cli._common import INTERRUPTED, Session
@@ -45,6 +46,7 @@ app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 
 
