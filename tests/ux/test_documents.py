@@ -39,7 +39,10 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         for word in words[:2]
         if not word.startswith("-")
         and word
-        in ("models", "datasets", "show", "doctor", "train", "eval", "export", "check", "bench", "demo")
+        in (
+            *("models", "datasets", "show", "devices", "doctor", "train", "eval", "export", "check"),
+            *("bench", "compare", "report", "demo"),
+        )
     ]
     assert named, f"no command in {command}"
     result = CliRunner().invoke(app, [*named, "--help"])

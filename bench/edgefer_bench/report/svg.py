@@ -58,7 +58,7 @@ class Scale:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             round_values = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
             inside = [value for value in round_values if self.low <= value <= self.high]
-            return inside if len(inside) > 1 else [self.low, self.high]
+            return inside if len(inside) > 1 else Scale(self.low, self.high).ticks(wanted)
         step = 10.0 ** math.floor(math.log10((self.high - self.low) / wanted))
         step *= next(m for m in (1, 2, 5, 10) if (self.high - self.low) / (m * step) <= wanted)
         first = math.ceil(self.low / step)
