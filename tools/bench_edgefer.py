@@ -11,6 +11,7 @@ breath, where there is one.
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -112,9 +113,8 @@ def main(folder: Path, names: list[str]) -> None:
         ours, plain = BENCHMARKS[name]()
         measured[name] = {"ours_s": ours, "plain_s": plain}
         relative = f"{unpaired_ratio(ours, plain).value:10.2f}" if plain else f"{'':10}"
-        print(
-            f"{name:<16}{1e3 * sorted(ours)[len(ours) // 2]:10.1f}{relative}   {change(ours, before.get(name))}"
-        )
+        milliseconds = 1e3 * statistics.median(ours)
+        print(f"{name:<16}{milliseconds:10.1f}{relative}   {change(ours, before.get(name))}")
     record = {"schema": SCHEMA, "run": new_run(), "machine": machine, "times": measured}
     path = folder / f"{record['run']}.json"
     write_whole(path, json.dumps(record, indent=1).encode())

@@ -10,6 +10,7 @@ from edgefer.pipeline.requirements import EXTRAS, install_command, missing
 
 if TYPE_CHECKING:
     from edgefer_runtime.board import Board
+    from edgefer_runtime.environment import Environment
 
 INT8_FEATURES = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 """Processor features that multiply INT8 faster than float."""
@@ -41,7 +42,7 @@ def diagnose(root: Path = ROOT) -> dict[str, Any]:
         }
         for extra in EXTRAS
     ]
-    findings = [*machine.warnings, *(_jetson(board) if board.chip else [])]
+    findings = [*machine.warnings, *(_jetson(machine, board) if board.chip else [])]
     if not {*INT8_FEATURES} & {*machine.flags}:
         findings.append(
             f"this processor has none of {', '.join(INT8_FEATURES)}, so INT8 may be no faster than float: "
@@ -71,7 +72,7 @@ def diagnose(root: Path = ROOT) -> dict[str, Any]:
     }
 
 
-def _jetson(board: Board) -> list[str]:
+def _jetson(machine: Environment, board: Board) -> list[str]:
     """What keeps TensorRT from running on a Jetson, or would make its numbers another's."""
     found = []
     importable = find_spec("tensorrt") is not None
@@ -82,6 +83,10 @@ def _jetson(board: Board) -> list[str]:
             f"TensorRT {board.tensorrt} is on the system and this Python does not see it: "
             "sudo apt-get install python3-libnvinfer, and make the environment with "
             "python3 -m venv --system-site-packages"
+        )
+    if machine.packages.get("tensorrt", "").startswith("11.") and (board.jetpack or "").startswith("6"):
+        found.append(
+            "TensorRT 11 does not run on JetPack 6: pip uninstall -y tensorrt, and use the system's package"
         )
     if (board.tensorrt or "").startswith("10.2."):
         found.append("TensorRT 10.2 is known to build wrong plans: update JetPack")

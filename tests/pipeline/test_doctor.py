@@ -51,6 +51,13 @@ def test_an_orin_nano_that_hides_its_tensorrt(
     assert "governor" in told(report, "schedutil")
 
 
+def test_a_tensorrt_too_new_for_its_jetpack(
+    recorded_machine: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "packages", lambda: {"tensorrt": "11.4.0"})
+    assert "pip uninstall -y tensorrt" in told(diagnose(recorded_machine("jetson-orin-nano")), "JetPack 6")
+
+
 def test_an_agx_orin_on_an_old_jetpack(recorded_machine: Recorded) -> None:
     report = diagnose(recorded_machine("jetson-agx-orin"))
     assert "JetPack 6 or later" in told(report, "JetPack 5")
