@@ -89,9 +89,9 @@ def make_records(
         in_classes_of(engine.probabilities, bundle.manifest.classes, faces.classes)
         for engine, bundle in zip(run.engines, bundles, strict=True)
     ]
-    parts = [blocks(engine.latency_ns, engine.block) for engine in run.engines]
+    medians = [block_medians(engine) for engine in run.engines]
     given = None if reference is None else ("the float network", reference)
-    ratios = speedups(bundles, [block_medians(each) for each in parts])
+    ratios = speedups(bundles, medians)
     losses = drops(bundles, predictions, faces, given)
     shared = {
         "schema": SCHEMA,
@@ -111,12 +111,12 @@ def make_records(
         **{name: run.facts[name] for name in ("environment", "board", "conditions", "settings")},
     }
     records = []
-    for bundle, engine, part, probabilities, loss, speedup in zip(
-        bundles, run.engines, parts, predictions, losses, ratios, strict=True
+    for bundle, engine, times, probabilities, loss, speedup in zip(
+        bundles, run.engines, medians, predictions, losses, ratios, strict=True
     ):
-        timed, scored = _timed(engine, block_medians(part)), _scored(bundle, faces, probabilities, loss)
+        timed, scored = _timed(engine, times), _scored(bundle, faces, probabilities, loss)
         samples = {
-            "latency_ns": [block.tolist() for block in part],
+            "latency_ns": [block.tolist() for block in blocks(engine)],
             "position": engine.facts["position"],
             "times": engine.facts["times"]["latency_ns"],
             "scenarios": {name: _raw(found) for name, found in engine.facts["scenarios"].items()},

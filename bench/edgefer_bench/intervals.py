@@ -84,6 +84,18 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / (1 << discordant))
 
 
+def mover(first: float, first_interval: Interval, second: float, second_interval: Interval) -> Interval:
+    """Interval of the difference of two independent estimates, from the interval of each.
+
+    The method of variance estimates recovery (Zou and Donner 2008, Stat. Med. 27, 1693-1702), which keeps
+    the skew of the two intervals.
+    """
+    difference = first - second
+    lower = difference - math.hypot(first - first_interval[0], second_interval[1] - second)
+    upper = difference + math.hypot(first_interval[1] - first, second - second_interval[0])
+    return lower, upper
+
+
 def subject_interval(
     values: NDArray[np.generic], subjects: NDArray[np.generic], confidence: float = CONFIDENCE
 ) -> Interval | None:

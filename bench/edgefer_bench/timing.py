@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,26 @@ from edgefer_bench.statistics import paired_ratio
 from edgefer_runtime.bundle import Bundle
 
 
-def blocks(latency_ns: NDArray[np.int64], block: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Latencies in ns, one array a block.
+class Timed(Protocol):
+    """Timed calls in order: a :class:`edgefer_runtime.measuring.Samples`, or a run's engine."""
 
-    Args:
-        latency_ns: of all calls, in order.
-        block: the block each call belongs to.
-    """
-    return np.split(latency_ns, np.flatnonzero(np.diff(block)) + 1)
+    @property
+    def latency_ns(self) -> NDArray[np.int64]:
+        """One a call."""
+
+    @property
+    def block(self) -> NDArray[np.int64]:
+        """The block each call belongs to."""
 
 
-def block_medians(parts: Sequence[NDArray[np.int64]]) -> list[float]:
+def blocks(samples: Timed) -> list[NDArray[np.int64]]:
+    """A subject's latencies in ns, one array a block."""
+    return np.split(samples.latency_ns, np.flatnonzero(np.diff(samples.block)) + 1)
+
+
+def block_medians(samples: Timed) -> list[float]:
     """The median latency of each block, in ns."""
-    return [float(np.median(part)) for part in parts]
+    return [float(np.median(part)) for part in blocks(samples)]
 
 
 def speedups(bundles: Sequence[Bundle], medians: Sequence[Sequence[float]]) -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar
 @guarded
 def check(
     subject: Annotated[Path, typer.Argument(metavar="ONNX|BUNDLE", help="A bundle, or a float ONNX file.")],
+    verify: Annotated[
+        Path | None, typer.Option(metavar="PUBKEY", help="Ed25519 key that must have signed the bundle.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Run the checks again: the certificate is not believed, it is redone. Exits 4 when a row fails."""
@@ -20,7 +23,7 @@ def check(
     from edgefer_export.certificate import require
 
     with progress_bar(quiet=json) as report:
-        checks = check_subject(subject, report)
+        checks = check_subject(subject, report, verify)
     if json:
         print_json(to_json(subject, checks))
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +32,8 @@ def export(
         ),
     ] = None,
     calibration: Annotated[
-        str, typer.Option(metavar="SET", help="Faces that ranges are measured on.")
+        str,
+        typer.Option(metavar="FILE|FOLDER|SET", help="Faces for INT8's ranges; see `edgefer calibrate`."),
     ] = "synthfer:train[:700]",
     data: Annotated[
         str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
@@ -39,9 +41,19 @@ def export(
     max_drop: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="POINTS", help="Exit 5 when a narrower precision costs more accuracy than this."
+            min=0,
+            metavar="POINTS",
+            help="Most accuracy that a narrower precision may cost, at 95 %; INT8 gets the float islands it "
+            "takes, or exit 5.",
         ),
     ] = None,
+    time_budget: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Time to look for float islands in, for --max-drop."),
+    ] = 300.0,
+    validation: Annotated[
+        str, typer.Option(metavar="SET", help="Faces that float islands are chosen on.")
+    ] = "synthfer:val",
     dynamic_batch: Annotated[
         bool, typer.Option("--dynamic-batch", help="Engines that take any number of faces at once.")
     ] = False,
@@ -51,6 +63,16 @@ def export(
     compute_capability: Annotated[
         str | None,
         typer.Option(metavar="X.Y", help="GPU of a tensorrt-rtx plan. [default: any from Ampere on]"),
+    ] = None,
+    timing: Annotated[
+        bool, typer.Option("--timing/--no-timing", help="Time the engines for a few seconds: which to use.")
+    ] = True,
+    server: Annotated[
+        str | None,
+        typer.Option("--format", metavar="triton|ovms", help="An inference server's repository as well."),
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign the bundles with this Ed25519 private key.")
     ] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -67,22 +89,58 @@ def export(
         calibration=calibration,
         data=data,
         max_drop=max_drop,
+        time_budget_s=time_budget,
+        validation=validation,
         output=output,
         compute_capability=compute_capability,
+        timing=timing,
+        server=server,
+        sign=sign,
+        ask_passphrase=_ask_passphrase if sys.stdin.isatty() else None,
     )
     with progress_bar(quiet=json) as report:
         rows = export_bundles(settings, on_progress=report)
     if json:
         print_json(rows)
         return
+    _tell(rows)
+
+
+def _tell(rows: list[dict[str, Any]]) -> None:
+    """What an export came to, for people: tables on standard output, remarks on standard error."""
     from rich.console import Console
 
+    from edgefer_bench.drop_tables import drop_table, profile_answer
+    from edgefer_bench.island_tables import front_table
     from edgefer_bench.tables import export_table
 
-    Console().print(export_table(rows))
-    say(f"measured on {rows[0]['data']}, {rows[0]['images']:,} images; drops with 95 % intervals")
+    console, first = Console(), rows[0]
+    console.print(export_table(rows))
     for row in rows:
+        if row["budget"]:
+            console.print(front_table(row["target"], row["budget"]))
+    if effect := drop_table(rows):
+        console.print(effect)
+    for row in rows:
+        engine = f"{row['target']} {row['precision']}"
         if "in place of" in row["engine"]:
-            say(f"{row['target']} {row['precision']}: accuracy is its ONNX's in {row['engine']}")
-    if rows[0]["notice"]:
-        say(rows[0]["notice"])
+            say(f"{engine}: accuracy is its ONNX's in {row['engine']}")
+        if answer := profile_answer(row["drop"]):
+            say(f"{engine}: {answer}")
+    if verdict := first["verdict"]:
+        console.print(verdict["reason"], style="bold", markup=False, highlight=False, soft_wrap=True)
+        for note in verdict["notes"]:
+            say(note)
+    if first["page"]:
+        say(f"what it did, with plots: {first['page']}")
+    if repository := first["repository"]:
+        say(f"repository of {len(repository['models'])} models: {repository['folder']}")
+        for note in repository["notes"]:
+            say(note)
+    say(f"measured on {first['data']}, {first['images']:,} images; drops with 95 % intervals")
+    if first["notice"]:
+        say(first["notice"])
+
+
+def _ask_passphrase() -> str:
+    return str(typer.prompt("passphrase of the key", hide_input=True, err=True))

@@ -14,6 +14,7 @@ import typer
 from edgefer import __version__
 from edgefer.cli import (
     bench,
+    calibrate,
     check,
     compare,
     datasets,
@@ -43,6 +44,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.add_typer(calibrate.app, name="calibrate")
 app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)

@@ -13,6 +13,10 @@ from edgefer.data.faceset import FaceSet
 
 PEOPLE = 6
 """Faces a class in the first block."""
+THUMBNAIL = 72
+"""Largest side of a face on a balance sheet, in pixels."""
+IN_ORDER, ORDERED, A_VIEW = 12, 120, 3
+"""On a balance sheet: faces in a row without yaws, unlabelled faces in all, and faces of a class and yaw."""
 LABEL_WIDTH, HEADING_HEIGHT, GAP = 96, 44, 10
 INK, PAPER, BLANK = (30, 30, 34), (255, 255, 255), (236, 236, 238)
 
@@ -24,11 +28,13 @@ class Block(NamedTuple):
         title: over the block.
         headings: over each column.
         cells: a row per class, an index into the face set per column; -1 leaves the cell blank.
+        notes: a word per row, written into its last cell; none by default.
     """
 
     title: str
     headings: Sequence[str]
-    cells: list[list[int]]
+    cells: Sequence[Sequence[int]]
+    notes: Sequence[str] = ()
 
 
 def contact_sheet(faces: FaceSet) -> Image.Image:
@@ -37,29 +43,83 @@ def contact_sheet(faces: FaceSet) -> Image.Image:
     With the attributes that SynthFER has: for each class, frontal faces of six people, one person from all
     sides, and one face for each kind of occlusion. Of a set without them: the first twelve of each class.
     """
-    size = faces.images.shape[1:3]
-    blocks = _blocks(faces)
+    return _drawn(faces, faces.classes, _blocks(faces), faces.images.shape[1:3])
+
+
+def balance_sheet(faces: FaceSet) -> Image.Image:
+    """A picture of how a set is made up: a row a class, a block a yaw, the number of faces with each.
+
+    Without yaws it is one block; of one class alone, the first faces in their order. Faces are drawn at
+    their own size, at most 72 pixels a side.
+    """
+    scale = min(1, THUMBNAIL / max(faces.images.shape[1:3]))
+    height, width = (max(1, round(scale * length)) for length in faces.images.shape[1:3])
+    if len(faces.classes) == 1:
+        shown = range(min(len(faces), ORDERED))
+        starts = range(0, len(shown), IN_ORDER)
+        cells = [_padded(np.array(shown[start : start + IN_ORDER]), IN_ORDER) for start in starts]
+        title = f"{faces.name}: the first {len(shown)} of {len(faces):,} {faces.classes[0]} pictures"
+        return _drawn(
+            faces,
+            [f"{start + 1}-{min(start + IN_ORDER, len(shown))}" for start in starts],
+            [Block(title, [""] * IN_ORDER, cells)],
+            (height, width),
+        )
+    yaw = faces.attributes.get("yaw")
+    views = {faces.name: np.full(len(faces), True)} if yaw is None else _views(yaw)
+    columns = IN_ORDER if yaw is None else A_VIEW
+    blocks = []
+    for view, seen in views.items():
+        members = [np.flatnonzero(seen & (faces.labels == label)) for label in range(len(faces.classes))]
+        blocks.append(
+            Block(
+                f"{view}: {seen.sum():,}",
+                [""] * columns,
+                [_padded(each, columns) for each in members],
+                [f"{len(each):,}" for each in members],
+            )
+        )
+    counts = np.bincount(faces.labels, minlength=len(faces.classes))
+    rows = [f"{name} {count:,}" for name, count in zip(faces.classes, counts, strict=True)]
+    return _drawn(faces, rows, blocks, (height, width))
+
+
+def _drawn(
+    faces: FaceSet, rows: Sequence[str], blocks: Sequence[Block], size: tuple[int, ...]
+) -> Image.Image:
+    """Blocks side by side, cells of ``size`` (height, width) in pixels."""
+    height, width = size
     columns = sum(len(block.headings) for block in blocks)
-    width = LABEL_WIDTH + columns * size[1] + GAP * len(blocks)
-    sheet = Image.new("RGB", (width, HEADING_HEIGHT + len(faces.classes) * size[0] + GAP), PAPER)
+    across = LABEL_WIDTH + columns * width + GAP * len(blocks)
+    sheet = Image.new("RGB", (across, HEADING_HEIGHT + len(rows) * height + GAP), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for row, name in enumerate(faces.classes):
-        middle = HEADING_HEIGHT + row * size[0] + size[0] // 2
+    for row, name in enumerate(rows):
+        middle = HEADING_HEIGHT + row * height + height // 2
         draw.text((LABEL_WIDTH - 8, middle), name, INK, font, anchor="rm")
     left = LABEL_WIDTH
     for block in blocks:
         draw.text((left, 4), block.title, INK, font)
         for column, heading in enumerate(block.headings):
-            x = left + column * size[1]
-            draw.text((x + size[1] // 2, HEADING_HEIGHT - 8), heading, INK, font, anchor="ms")
+            x = left + column * width
+            draw.text((x + width // 2, HEADING_HEIGHT - 8), heading, INK, font, anchor="ms")
             for row, cells in enumerate(block.cells):
-                y = HEADING_HEIGHT + row * size[0]
+                y = HEADING_HEIGHT + row * height
                 if (index := cells[column]) >= 0:
-                    sheet.paste(Image.fromarray(faces.images[index : index + 1][0]), (x, y))
+                    face = Image.fromarray(faces.images[index : index + 1][0])
+                    sheet.paste(face.resize((width, height)), (x, y))
                 else:
-                    draw.rectangle((x, y, x + size[1] - 1, y + size[0] - 1), BLANK)
-        left += len(block.headings) * size[1] + GAP
+                    draw.rectangle((x, y, x + width - 1, y + height - 1), BLANK)
+        left += len(block.headings) * width + GAP
+        for row, note in enumerate(block.notes):
+            corner = left - GAP - 3, HEADING_HEIGHT + (row + 1) * height - 3
+            draw.rectangle(draw.textbbox(corner, note, font, anchor="rb"), PAPER)
+            draw.text(corner, note, INK, font, anchor="rb")
     return sheet
+
+
+def _views(yaw: NDArray[np.generic]) -> dict[str, NDArray[np.bool_]]:
+    """Who looks to which side: a name, and a mask."""
+    return {f"yaw {angle:+g}°" if angle else "yaw 0°": yaw == angle for angle in np.unique(yaw).tolist()}
 
 
 def _blocks(faces: FaceSet) -> list[Block]:

@@ -15,37 +15,49 @@ if TYPE_CHECKING:
     from edgefer_export.checks import Check
 
 
-def check_subject(path: Path, on_progress: Report = ignore) -> list[Check]:
+def check_subject(path: Path, on_progress: Report = ignore, verify: Path | None = None) -> list[Check]:
     """Check the bundle or ONNX file at ``path``.
 
     Of a bundle the files are hashed, and the rows of its certificate's evidence measured again on its
     engine. An ONNX file, for which nothing says what it should answer, is held against itself: operators,
     axes, attention, and one inference library against the other.
 
+    Args:
+        path: the bundle or ONNX file.
+        on_progress: told how far it is.
+        verify: public key that must have signed the bundle; None when that is not asked.
+
     Returns:
-        One check a row, passed or not; the first is ``files`` for a bundle.
+        One check a row, passed or not; the first is ``files`` for a bundle, the second ``signature`` when
+        that is asked.
 
     Raises:
-        UsageError: ``path`` is neither.
-        DataError: there is nothing at ``path``, or it does not hold what checking needs.
+        UsageError: ``path`` is neither, or an ONNX file, which holds no signature to verify.
+        DataError: nothing is at ``path``, it does not hold what checking needs, or ``verify`` is no key.
         MissingError, DeviceError: the bundle's engine cannot run here.
     """
     require("export", "checking")
     if not path.exists():
         raise DataError(f"{path}: no such file", expected="a bundle or an ONNX file", action="name another")
     if is_bundle(path):
-        return _check_bundle(path)
+        return _check_bundle(path, verify)
+    if verify is not None:
+        raise UsageError(f"{path} is no bundle", expected="a bundle, which can hold a signature")
     if path.suffix == ".onnx":
         return _check_graph(path, on_progress)
     raise UsageError(f"{path} is neither a bundle nor an ONNX file", expected="BUNDLE or FILE.onnx")
 
 
-def _check_bundle(path: Path) -> list[Check]:
+def _check_bundle(path: Path, verify: Path | None) -> list[Check]:
     from edgefer_export import targets
     from edgefer_export.checks import Check
     from edgefer_export.evidence import Evidence, redo
+    from edgefer_export.signature import check_signature, read_public_key
     from edgefer_export.targets import BuiltEngine
 
+    if verify is not None:
+        require("sign", "verifying a signature")
+    key = None if verify is None else read_public_key(verify)
     try:
         bundle = Bundle.open(path)
     except DataError as error:
@@ -55,6 +67,7 @@ def _check_bundle(path: Path) -> list[Check]:
         target = targets.get(manifest.target)
         targets.require(target, manifest.precision)
         files = Check.at_most("files", 0, 0, "faults", f"sha256 of {len(manifest.files) + 1} files")
+        signature = [] if key is None else [check_signature(bundle, key)]
         engine = BuiltEngine(
             entry=manifest.entry,
             files={file.path: bundle.folder / file.path for file in manifest.files},
@@ -62,7 +75,7 @@ def _check_bundle(path: Path) -> list[Check]:
             tools=manifest.tools,
         )
         evidence = Evidence.from_json(bundle.certificate.get("evidence"))
-        return [files, *redo(target, engine, manifest.precision, manifest.classes, evidence)]
+        return [files, *signature, *redo(target, engine, manifest.precision, manifest.classes, evidence)]
 
 
 def _check_graph(path: Path, on_progress: Report) -> list[Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import ModelSpec, count, get
 from edgefer.pipeline import Report
 from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.narrowing import Narrowed, Narrowing, Quantizer
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.manifest import Manifest
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from edgefer.training.checkpoint import Checkpoint
     from edgefer_calibration import CalibrationSet
-    from edgefer_export.checks import Check
     from edgefer_export.targets import BuiltEngine
 
 CHECKED_FACES = 32
@@ -31,9 +32,6 @@ CHECKED_FACES = 32
 
 EVIDENCE_FACES = "synthfer:test[:12]"
 """Faces that travel with a bundle: rendered ones, whatever set the user measures on."""
-
-RANGE_FACES = 32
-"""Calibration faces that FP16's ranges are measured on: every activation of each is looked at."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class Drafting:
         precisions: ``fp32``, and narrower ones, each for the targets that have it; ``fp16`` and ``int8``
             when ``calibration`` is given.
         calibration: faces that ranges are read from.
+        quantizer: makes INT8 graphs in place of :func:`edgefer_calibration.quantize`.
         faces: real faces for the checks.
         folder: where everything is written.
         batch: faces an engine takes at once; None for any number.
@@ -64,6 +63,13 @@ class Drafting:
     folder: Path
     batch: int | None = 1
     compute_capability: str | None = None
+    quantizer: Quantizer | None = None
+
+    @cached_property
+    def parameters(self) -> int:
+        """Trainable parameters of the network."""
+        checkpoint = self.checkpoint
+        return count(get(checkpoint.model), checkpoint.variant, len(checkpoint.classes))
 
 
 def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
@@ -72,26 +78,19 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
     Raises:
         CheckError: a check failed; it names the row, what was measured and the limit.
     """
-    import onnx
-
     from edgefer_export import export_onnx, targets
     from edgefer_export.certificate import certificate, require
-    from edgefer_export.checks import (
-        check_engine,
-        half_precision,
-        reference,
-        run_checks,
-        selection_int8,
-    )
+    from edgefer_export.checks import check_engine, reference, run_checks
     from edgefer_export.evidence import gather
 
     checkpoint = drafting.checkpoint
     spec, network = get(checkpoint.model), checkpoint.network()
-    named = map(targets.get, drafting.targets)
-    aim = drafting.compute_capability
+    chosen = [targets.get(name) for name in drafting.targets]
+    if drafting.compute_capability is not None:
+        chosen = [target.aimed_at(drafting.compute_capability) for target in chosen]
     engines = [
         (target, precision)
-        for target in (named if aim is None else (target.aimed_at(aim) for target in named))
+        for target in chosen
         for precision in drafting.precisions
         if precision in target.precisions
     ]
@@ -120,20 +119,18 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
     crops = evidence_crops(on_progress)
     crops_expected = reference(network, crops, checkpoint.contract, spec.output)
     bundles: list[Bundle] = []
+    narrowing = Narrowing(drafting.calibration, faces, selections, drafting.folder, drafting.quantizer)
+    prepared = {}
+    for target in chosen:
+        (own_folder := drafting.folder / target.name).mkdir()
+        prepared[target.name] = target.prepare(float_onnx, own_folder)
     for target, precision in engines:
         on_progress("export, check, build", 1 + len(bundles), steps)
-        work = drafting.folder / f"{target.name}-{precision}"
+        work = drafting.folder / target.name / precision
         work.mkdir()
-        model, recipe = _narrowed(
-            target.name, precision, target.prepare(float_onnx, work), drafting.calibration, work
-        )
-        engine = target.build(model, precision, work / "engine")
-        own: list[Check] = check_engine(target, engine, precision, faces, expected)
-        if precision == "int8":
-            own += selection_int8(onnx.load(float_onnx), onnx.load(model), selections, faces)
-        elif precision == "fp16" and recipe is not None:
-            kept = {node.split("/")[0] for node in recipe["float_islands"]}
-            own += half_precision(onnx.load(float_onnx), faces[:RANGE_FACES], kept)
+        model = narrowing.narrow(prepared[target.name], target.name, precision)
+        engine = target.build(model.path, precision, work / "engine")
+        own = [*check_engine(target, engine, precision, faces, expected), *model.checks]
         evidence = gather(
             target,
             engine,
@@ -144,7 +141,7 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
             selections=selections,
         )
         require([*own, *evidence.checks])
-        manifest = _manifest(drafting, target.name, precision, engine, recipe)
+        manifest = _manifest(drafting, target.name, precision, engine, model)
         proof = certificate([*checks, *own], evidence)
         bundles.append(write_bundle(work / "bundle", manifest, engine.files, proof))
     on_progress("export, check, build", steps, steps)
@@ -164,31 +161,14 @@ def _selections(spec: ModelSpec, network: nn.Module) -> tuple[str, ...]:
     return tuple(name for name, module in network.named_modules() if module in chosen)
 
 
-def _narrowed(
-    target: str, precision: str, float_onnx: Path, calibration: CalibrationSet | None, work: Path
-) -> tuple[Path, Mapping[str, Any] | None]:
-    """The graph that ``target`` builds its engine from, and how it was made where it is not the float one."""
-    if precision not in ("fp16", "int8"):
-        return float_onnx, None
-    assert calibration is not None, "fp16 and int8 are asked for together with a calibration set"
-    narrowed = work / "narrowed.onnx"
-    if precision == "fp16":
-        from edgefer_export.precision import write_fp16
-
-        return narrowed, write_fp16(float_onnx, calibration.images[:RANGE_FACES], narrowed)
-    from edgefer_calibration import quantize
-
-    return narrowed, quantize(target, float_onnx, calibration, narrowed).recipe
-
-
 def _manifest(
-    drafting: Drafting, target: str, precision: str, engine: BuiltEngine, recipe: Mapping[str, Any] | None
+    drafting: Drafting, target: str, precision: str, engine: BuiltEngine, model: Narrowed
 ) -> Manifest:
     checkpoint = drafting.checkpoint
     return Manifest(
         model=checkpoint.model,
         variant=checkpoint.variant,
-        parameters=count(get(checkpoint.model), checkpoint.variant, len(checkpoint.classes)),
+        parameters=drafting.parameters,
         classes=checkpoint.classes,
         input=checkpoint.contract,
         target=target,
@@ -197,7 +177,7 @@ def _manifest(
         entry=engine.entry,
         options=engine.options,
         tools={"edgefer": __version__, **engine.tools},
-        quantization=recipe,
+        quantization=model.recipe,
         licence=drafting.licence,
         provenance=drafting.provenance,
     )

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, counting
-from edgefer.pipeline.faces import PICTURES
+from edgefer.pipeline.faces import require_picture
 from edgefer.pipeline.requirements import require
-from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ class Pictures:
             MissingError: what draws them is not installed.
         """
         for path in (self.confusion, self.cam, self.embedding):
-            if path is not None and path.suffix.lower() not in PICTURES:
-                raise UsageError(
-                    f"{path}: no picture's name", expected=f"a name that ends in {', '.join(PICTURES)}"
-                )
+            if path is not None:
+                require_picture(path)
         if self.confusion or self.embedding:
             require("report", "drawing a confusion matrix or a map of features")
 

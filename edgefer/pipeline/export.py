@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.budget import Budget, require_provable, shortfall
+from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.leaks import guard
+from edgefer.pipeline.outcome import serve, time_and_judge, write_page
 from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
-from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.bundle import Bundle, Sign, write_bundle
+from edgefer_runtime.engines.tensorrt_plan import ONNX
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
-
-if TYPE_CHECKING:
-    from edgefer_calibration import CalibrationSet
-
-CALIBRATION_FACES = 300
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What `edgefer export` was asked for; no targets, or ``all``, means those installed; no batch, any."""
+    """What `edgefer export` was asked for.
+
+    No targets, or ``all``, means those installed; no batch, any. ``time_budget_s`` is for finding float
+    islands with which INT8 keeps ``max_drop``, on the faces of ``validation``. ``timing`` times the engines
+    against each other. ``server`` names an inference server to lay the bundles out for. ``sign`` is the
+    private key that signs them, ``ask_passphrase`` asks for its passphrase if it has one.
+    """
 
     model: str
     variant: str | None = None
@@ -38,8 +47,14 @@ class ExportSettings:
     calibration: str = "synthfer:train[:700]"
     data: str = "synthfer:eval"
     max_drop: float | None = None
+    time_budget_s: float = 300.0
+    validation: str = "synthfer:val"
     output: Path | None = None
     compute_capability: str | None = None
+    timing: bool = False
+    server: str | None = None
+    sign: Path | None = None
+    ask_passphrase: Callable[[], str] | None = None
 
 
 def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> list[dict[str, Any]]:
@@ -53,27 +68,41 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
         ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
         target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
-        ``notice``, ``checks``.
+        ``notice``, ``checks``, ``budget`` (how float islands were found, or null), ``signed``, ``drop``
+        (:class:`edgefer_bench.drop.Drop`). The same in every row, null where not asked for or not to be had:
+        ``verdict`` (:class:`edgefer_bench.verdict.Verdict`), ``page`` (path of the page on what a narrower
+        precision did) and ``repository`` (``folder``, ``models`` and ``notes``).
 
     Raises:
         CheckError: a check failed; nothing is written.
-        BudgetError: an engine drops more than ``max_drop`` points; the others are written.
+        BudgetError: an engine is not proven to drop ``max_drop`` points at most; the others are written,
+            unless float islands were looked for and none were found.
         UsageError, DataError, MissingError: no such model, set or target, or not installed.
     """
     require("export", "exporting")
     targets = _targets(settings.targets)
     _require_precisions(settings.precisions, targets)
+    if settings.server is not None:
+        from edgefer_export.repositories import require_served
+
+        require_served(settings.server, targets)
     if settings.compute_capability is not None and "tensorrt-rtx" not in targets:
         raise UsageError(
             f"compute capability {settings.compute_capability} for {', '.join(targets)}",
             expected="--target tensorrt-rtx: the others build for the machine they build on",
         )
+    sign = _signer(settings)
     if settings.model in MODELS:
         get(settings.model).require_deployable(settings.variant)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
     get(checkpoint.model).require_deployable(checkpoint.variant)
-    calibration = _calibration(settings, on_progress) if {"int8", "fp16"} & {*settings.precisions} else None
+    narrowed = {"int8", "fp16"} & {*settings.precisions}
+    calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
+    if calibration is not None:
+        guard(calibration, faces)
+    root = settings.output or RUNS / checkpoint.model
+    budget = _budget(settings, targets, faces, checkpoint.classes, root, on_progress)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
         drafting = Drafting(
             checkpoint=checkpoint,
@@ -87,27 +116,32 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             batch=settings.batch,
             compute_capability=settings.compute_capability,
             calibration=calibration,
+            quantizer=budget.quantize if budget else None,
             faces=faces,
             folder=Path(folder),
         )
         drafts = draft_bundles(drafting, on_progress)
         scores = _scores(drafts, faces, on_progress)
-        root = settings.output or RUNS / checkpoint.model
         kept, over = [], []
         for draft, score in zip(drafts, scores, strict=True):
-            if settings.max_drop is not None and score["drop"]["points"] > settings.max_drop:
-                over.append(
-                    f"{draft.manifest.target} {draft.manifest.precision}: {score['drop']['points']:.2f}"
-                )
+            if settings.max_drop is not None and score["drop"]["interval"][1] > settings.max_drop:
+                missed = shortfall(score["drop"], settings.max_drop)
+                over.append(f"{draft.manifest.target} {draft.manifest.precision} {missed}")
                 continue
-            kept.append(_row(_publish(draft, score, root), score))
+            kept.append((_publish(draft, score, root, sign), score))
     if over:
         raise BudgetError(
-            f"accuracy drop in points of {', '.join(over)}",
-            expected=f"at most {settings.max_drop:g} on {faces.name}",
+            "\n".join(over),
+            expected=f"at most {settings.max_drop:g} points on {faces.name} at the 95 % interval's upper end",
             action="allow more with --max-drop; engines within the budget were written, the others were not",
         )
-    return kept
+    verdict = time_and_judge(kept, faces, settings.max_drop, on_progress) if settings.timing else None
+    told = {
+        "verdict": verdict,
+        "page": write_page(kept, root, verdict),
+        "repository": serve(settings.server, [each for each, _ in kept], root) if settings.server else None,
+    }
+    return [{**_row(bundle, score), **told} for bundle, score in kept]
 
 
 def _targets(named: Sequence[str]) -> tuple[str, ...]:
@@ -139,12 +173,28 @@ def _require_precisions(precisions: Sequence[str], names: Sequence[str]) -> None
             )
 
 
-def _calibration(settings: ExportSettings, on_progress: Report) -> CalibrationSet:
-    from edgefer_calibration import CalibrationSet
-
-    faces = load_faces(settings.calibration, on_progress)
-    return CalibrationSet.draw(
-        faces.images, faces.labels, count=min(CALIBRATION_FACES, len(faces)), name=faces.name
+def _budget(
+    settings: ExportSettings,
+    targets: Sequence[str],
+    faces: FaceSet,
+    classes: Sequence[str],
+    folder: Path,
+    on_progress: Report,
+) -> Budget | None:
+    """What INT8 has to keep, if anything; its time is shared among the targets."""
+    if settings.max_drop is None or settings.precisions == ("fp32",):
+        return None
+    require_provable(settings.max_drop, faces)
+    if "int8" not in settings.precisions:
+        return None
+    return Budget(
+        max_drop=settings.max_drop,
+        time_s=settings.time_budget_s / len(targets),
+        judged=faces,
+        validation=load_faces(settings.validation, on_progress),
+        classes=classes,
+        folder=folder,
+        on_progress=on_progress,
     )
 
 
@@ -159,12 +209,21 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
         done += count
         on_progress("accuracy", done, total)
 
+    answers: dict[str, NDArray[np.float32]] = {}
     predictions, providers = [], []
     for draft in drafts:
         # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
         classifier = Classifier.open(draft, allow_fallback=True)
-        providers.append(classifier.engine.provider)
-        predictions.append(predict(classifier, faces, advance))
+        provider = classifier.engine.provider
+        sha256 = {file.path: file.sha256 for file in draft.manifest.files}
+        # TensorRT and TensorRT-RTX have the same ONNX, which need not answer twice.
+        answering = sha256[ONNX] if "in place of" in provider else str(draft.path)
+        if answering in answers:
+            advance(len(faces))
+        else:
+            answers[answering] = predict(classifier, faces, advance)
+        predictions.append(answers[answering])
+        providers.append(provider)
     measured = [
         evaluate(
             probabilities,
@@ -183,10 +242,20 @@ def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> li
     ]
 
 
-def _publish(draft: Bundle, score: dict[str, Any], root: Path) -> Bundle:
+def _signer(settings: ExportSettings) -> Sign | None:
+    if settings.sign is None:
+        return None
+    require("sign", "signing")
+    from edgefer_export.signature import open_signer
+
+    return open_signer(settings.sign, settings.ask_passphrase)
+
+
+def _publish(draft: Bundle, score: dict[str, Any], root: Path, sign: Sign | None) -> Bundle:
     manifest = replace(draft.manifest, accuracy=score)
     files = {file.path: draft.folder / file.path for file in manifest.files}
-    return write_bundle(root / f"{manifest.target}-{manifest.precision}", manifest, files, draft.certificate)
+    folder = root / f"{manifest.target}-{manifest.precision}"
+    return write_bundle(folder, manifest, files, draft.certificate, sign)
 
 
 def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
@@ -203,9 +272,12 @@ def _row(bundle: Bundle, score: dict[str, Any]) -> dict[str, Any]:
         "accuracy_drop": drop["points"],
         "accuracy_drop_ci": drop["interval"],
         "flips": drop.get("flips", 0.0),
+        "drop": drop,
         "engine": score["engine"],
         "data": score["data"],
         "images": score["images"],
         "notice": manifest.provenance["notice"],
         "checks": len(bundle.certificate["checks"]),
+        "budget": (manifest.quantization or {}).get("budget"),
+        "signed": bundle.signed,
     }

@@ -57,12 +57,19 @@ def draw_contact_sheet(name: str, output: Path, on_progress: Report = ignore) ->
     Raises:
         UsageError: ``output`` does not end as a picture does.
     """
-    if output.suffix.lower() not in PICTURES:
-        raise UsageError(
-            f"{output}: no picture's name", expected=f"a name that ends in {', '.join(PICTURES)}"
-        )
+    require_picture(output)
     from edgefer.data.sheet import contact_sheet
 
     sheet = contact_sheet(load_faces("synthfer:test" if name == "synthfer" else name, on_progress))
     with replacing(output) as temporary:
         sheet.save(temporary, quality=90)
+
+
+def require_picture(path: Path) -> None:
+    """Notice before the work what would stop a picture after it.
+
+    Raises:
+        UsageError: ``path`` does not end as a picture does.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"{path}: no picture's name", expected=f"a name that ends in {', '.join(PICTURES)}")

@@ -12,6 +12,7 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "onnx"),
     "openvino": ("openvino", "onnxruntime", "onnx"),
     "report": ("matplotlib", "sklearn"),
+    "sign": ("cryptography",),
 }
 """Modules that each extra of the distribution brings."""
 

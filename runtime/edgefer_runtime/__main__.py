@@ -40,9 +40,7 @@ def predict(options: argparse.Namespace) -> tuple[Any, str]:
     from edgefer_runtime.images import load_image
 
     crop = load_image(options.image)
-    with Classifier.open(
-        options.bundle, threads=options.threads, allow_fallback=options.allow_fallback
-    ) as classifier:
+    with Classifier.open(options.bundle, **_engine_options(options)) as classifier:
         prediction = classifier(crop)
         provider = classifier.engine.provider
     probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
@@ -68,7 +66,7 @@ def probe(options: argparse.Namespace) -> tuple[Any, str]:
     """Open an engine in this fresh process and tell what that took."""
     from edgefer_runtime.footprint import footprint
 
-    cost = footprint(options.bundle, threads=options.threads, allow_fallback=options.allow_fallback)
+    cost = footprint(options.bundle, **_engine_options(options))
     lines = [
         f"provider    {cost.provider}, {cost.threads} threads",
         f"verify      {cost.verify_ns / 1e6:9.2f} ms",
@@ -94,7 +92,13 @@ def build(options: argparse.Namespace) -> tuple[Any, str]:
     )
     facts = asdict(PlanFacts.read(bundle.folder / FACTS))
     lines = [f"{name:<19} {_plain(value)}" for name, value in facts.items()]
+    if bundle.manifest.provenance["built_from_signed"]:
+        lines.append("not signed: the signature was over the manifest before this plan")
     return {"bundle": str(bundle.path), **facts}, "\n".join([f"built {bundle.path}", *lines])
+
+
+def _engine_options(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("threads", "device", "cache", "allow_fallback")}
 
 
 def _tell(phase: str, done: int, steps: int) -> None:
@@ -148,9 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     engine = argparse.ArgumentParser(add_help=False)
     engine.add_argument("--threads", type=int, metavar="N", help="threads a call may use")
-    engine.add_argument(
-        "--allow-fallback", action="store_true", help="accept another provider than asked for"
-    )
+    engine.add_argument("--device", metavar="D", help="what to compute on: CUDA, TensorRT; GPU, NPU")
+    engine.add_argument("--cache", type=Path, metavar="FOLDER", help="keep what the library compiles here")
+    engine.add_argument("--allow-fallback", action="store_true", help="accept another device than asked for")
     parser = argparse.ArgumentParser(prog="python -m edgefer_runtime", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command, parents in (

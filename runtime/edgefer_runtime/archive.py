@@ -10,7 +10,13 @@ from pathlib import Path
 
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import CHUNK_BYTES, is_inside
-from edgefer_runtime.manifest import CERTIFICATE, JSON_LIMIT_BYTES, MANIFEST, parse_manifest
+from edgefer_runtime.manifest import (
+    CERTIFICATE,
+    JSON_LIMIT_BYTES,
+    MANIFEST,
+    OWN_FILES,
+    parse_manifest,
+)
 
 TOTAL_LIMIT_BYTES = 2 << 30
 ENTRY_LIMIT = 256
@@ -81,10 +87,11 @@ def _compare(path: Path, entries: Mapping[str, zipfile.ZipInfo], archive: zipfil
     for name in (MANIFEST, CERTIFICATE):
         if name not in entries:
             raise _refusal(path, f"{name} is missing")
+    for name in sorted(OWN_FILES & entries.keys()):
         if entries[name].file_size > JSON_LIMIT_BYTES:
             raise _refusal(path, f"{name} has {entries[name].file_size} bytes, more than {JSON_LIMIT_BYTES}")
     declared = {file.path: file.bytes for file in parse_manifest(archive.read(MANIFEST), path).files}
-    for name in sorted(declared.keys() | entries.keys() - {MANIFEST, CERTIFICATE}):
+    for name in sorted(declared.keys() | entries.keys() - OWN_FILES):
         if name not in declared:
             raise _refusal(path, f"{name} is not in the manifest")
         if name not in entries:

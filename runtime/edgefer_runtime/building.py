@@ -23,7 +23,8 @@ def build_bundle(
     """Build the plan of the bundle at ``path`` for the GPU that is here.
 
     A plan that is there already, built elsewhere or by another version, is built anew. A TensorRT-RTX plan
-    keeps the compute capability that it was exported for.
+    keeps the compute capability that it was exported for. The new bundle has a new manifest, which a
+    signature over the old one does not cover: it is written without, and its provenance says so.
 
     Args:
         path: a bundle for ``tensorrt`` or ``tensorrt-rtx``.
@@ -65,7 +66,11 @@ def build_bundle(
         )
         facts.write(Path(work) / FACTS)
         built = replace(
-            manifest, entry=PLAN, files=(), tools={**manifest.tools, facts.library: facts.version}
+            manifest,
+            entry=PLAN,
+            files=(),
+            tools={**manifest.tools, facts.library: facts.version},
+            provenance={**manifest.provenance, "built_from_signed": bundle.signed},
         )
         kept = {file.path: bundle.folder / file.path for file in manifest.files if file.path != RECIPE}
         files = {**kept, PLAN: plan, FACTS: Path(work) / FACTS}

@@ -2,6 +2,7 @@
 
 manifest.json      what it is, with the size and sha256 of every other file
 certificate.json   the checks its export went through and what they measured
+signature.json     of a signed bundle: a signature over manifest.json, which the runtime carries along
 engine files       opened only after size and sha256 were found right
 """
 
@@ -12,7 +13,7 @@ import shutil
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +21,23 @@ from typing import Any
 
 from edgefer_runtime.archive import extract, pack
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.files import copy_hashed, is_inside, replacing, sibling, unwritable
-from edgefer_runtime.manifest import CERTIFICATE, MANIFEST, EngineFile, Manifest, format_json, parse_manifest
+from edgefer_runtime.files import copy_hashed, is_inside, replacing, replacing_folder
+from edgefer_runtime.manifest import (
+    CERTIFICATE,
+    MANIFEST,
+    OWN_FILES,
+    SIGNATURE,
+    EngineFile,
+    Manifest,
+    format_json,
+    parse_manifest,
+)
 from edgefer_runtime.verification import read_small, verify
 
-__all__ = ["Bundle", "EngineFile", "Manifest", "pack_zip", "write_bundle"]
+__all__ = ["Bundle", "EngineFile", "Manifest", "Sign", "pack_zip", "write_bundle"]
+
+Sign = Callable[[bytes], Mapping[str, Any]]
+"""From the bytes of ``manifest.json`` to what ``signature.json`` holds."""
 
 
 class Bundle:
@@ -91,6 +104,11 @@ class Bundle:
         """What the engine's files take on disk."""
         return self.manifest.size_bytes
 
+    @property
+    def signed(self) -> bool:
+        """Whether it holds a signature; whose, and whether it stands, is for `edgefer check` to tell."""
+        return (self.folder / SIGNATURE).is_file()
+
     def close(self) -> None:
         """Remove the private folder of a zip; a bundle that is a folder has nothing to close."""
         if self.folder != self.path:
@@ -110,7 +128,11 @@ class Bundle:
 
 
 def write_bundle(
-    destination: Path, manifest: Manifest, files: Mapping[str, Path], certificate: Mapping[str, Any]
+    destination: Path,
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    certificate: Mapping[str, Any],
+    sign: Sign | None = None,
 ) -> Bundle:
     """Write a bundle as a folder, whole or not at all.
 
@@ -119,6 +141,7 @@ def write_bundle(
         manifest: what the engine is; ``files`` and ``certificate_sha256`` are filled in here.
         files: the engine's files, by path inside the bundle; ``manifest.entry`` is one of them.
         certificate: the checks, as JSON.
+        sign: signs the manifest; without it the bundle has no signature, whatever was replaced.
 
     Returns:
         The bundle, opened from ``destination`` and verified.
@@ -135,9 +158,7 @@ def write_bundle(
             expected="a bundle to replace, or an unused name",
             action="choose another name, or remove it yourself",
         )
-    draft = sibling(destination)
-    try:
-        draft.mkdir(parents=True)
+    with replacing_folder(destination) as draft:
         text = format_json(certificate)
         sealed = replace(
             manifest,
@@ -145,12 +166,10 @@ def write_bundle(
             certificate_sha256=hashlib.sha256(text).hexdigest(),
         )
         (draft / CERTIFICATE).write_bytes(text)
-        (draft / MANIFEST).write_bytes(format_json(sealed.to_json()))
-        _swap(draft, destination)
-    except OSError as error:
-        raise unwritable(destination, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        signed = format_json(sealed.to_json())
+        (draft / MANIFEST).write_bytes(signed)
+        if sign is not None:
+            (draft / SIGNATURE).write_bytes(format_json(sign(signed)))
     return Bundle.open(destination)
 
 
@@ -160,34 +179,19 @@ def pack_zip(bundle: Bundle, out: Path) -> Path:
     Raises:
         DataError: ``out`` cannot be written.
     """
+    own = [MANIFEST, CERTIFICATE, *([SIGNATURE] if bundle.signed else [])]
     with replacing(Path(out)) as temporary:
-        pack(
-            bundle.folder, [MANIFEST, CERTIFICATE, *(file.path for file in bundle.manifest.files)], temporary
-        )
+        pack(bundle.folder, [*own, *(file.path for file in bundle.manifest.files)], temporary)
     return Path(out)
 
 
 def _copy(source: Path, folder: Path, name: str) -> EngineFile:
-    if not is_inside(name) or name in (MANIFEST, CERTIFICATE):
+    if not is_inside(name) or name in OWN_FILES:
         raise ValueError(f"{name!r} cannot be an engine file's path in a bundle")
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as reader, target.open("xb") as writer:
         return EngineFile(name, *copy_hashed(reader, writer))
-
-
-def _swap(draft: Path, destination: Path) -> None:
-    """Give ``draft`` the name ``destination``; what had it is put aside first and removed last."""
-    retired = sibling(destination)
-    if destination.exists():
-        destination.rename(retired)
-    try:
-        draft.rename(destination)
-    except BaseException:
-        if retired.exists():
-            retired.rename(destination)
-        raise
-    shutil.rmtree(retired, ignore_errors=True)
 
 
 def _strangers(destination: Path) -> list[str]:
@@ -201,4 +205,4 @@ def _strangers(destination: Path) -> list[str]:
         listed = parse_manifest(read_small(destination, MANIFEST, destination), destination).files
     except DataError:
         return sorted(present)
-    return sorted(present - {MANIFEST, CERTIFICATE} - {file.path for file in listed})
+    return sorted(present - OWN_FILES - {file.path for file in listed})

@@ -46,23 +46,32 @@ class Classifier:
 
     @classmethod
     def open(
-        cls, bundle: str | Path | Bundle, *, threads: int | None = None, allow_fallback: bool = False
+        cls,
+        bundle: str | Path | Bundle,
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        cache: Path | None = None,
+        allow_fallback: bool = False,
     ) -> Classifier:
         """Open a bundle's folder, its ``.edgefer`` file, or a bundle that is open already.
 
         Args:
             bundle: where the bundle is; it is verified before an engine's library reads it.
-            threads: threads a call may use; by default the cores this process may use.
-            allow_fallback: accept another provider than the one the bundle asks for.
+            threads, device, cache, allow_fallback: as :func:`edgefer_runtime.engines.open_engine` takes them.
 
         Raises:
             DataError: no bundle, or a damaged one.
             MissingError: the engine's library is not installed.
-            DeviceError: the provider the bundle asks for is not here.
+            DeviceError: the device asked for is not here.
+            UsageError: the engine's library has no device of that name.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         try:
-            return cls(opened, open_engine(opened, threads=threads, allow_fallback=allow_fallback))
+            engine = open_engine(
+                opened, threads=threads, device=device, cache=cache, allow_fallback=allow_fallback
+            )
+            return cls(opened, engine)
         except BaseException:
             if opened is not bundle:
                 opened.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -34,6 +35,34 @@ def replacing(path: Path) -> Iterator[Path]:
         # The parent may be a file, or the name too long: then there is nothing to remove either.
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As :func:`replacing`, for a folder: an empty one beside ``path``, which takes its place."""
+    temporary = sibling(path)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _swap(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(folder: Path, destination: Path) -> None:
+    """Give ``folder`` the name ``destination``; what had it is put aside first and removed last."""
+    retired = sibling(destination)
+    if destination.exists():
+        destination.rename(retired)
+    try:
+        folder.rename(destination)
+    except BaseException:
+        if retired.exists():
+            retired.rename(destination)
+        raise
+    shutil.rmtree(retired, ignore_errors=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -48,10 +48,14 @@ class Footprint:
         return asdict(self)
 
 
-def footprint(path: str | Path, *, threads: int | None = None, allow_fallback: bool = False) -> Footprint:
+def footprint(path: str | Path, **opening: Any) -> Footprint:
     """Open the bundle at ``path`` and its engine here, call it once, and tell what that took.
 
     The numbers mean what they say only in a fresh process: see :func:`footprint_in_subprocess`.
+
+    Args:
+        path: the bundle.
+        opening: as :meth:`edgefer_runtime.Classifier.open` takes it.
 
     Raises:
         EdgeferError: as :meth:`edgefer_runtime.Classifier.open`.
@@ -60,7 +64,7 @@ def footprint(path: str | Path, *, threads: int | None = None, allow_fallback: b
     begin = time.perf_counter_ns()
     with Bundle.open(path) as bundle:
         verified = time.perf_counter_ns()
-        classifier = Classifier.open(bundle, threads=threads, allow_fallback=allow_fallback)
+        classifier = Classifier.open(bundle, **opening)
         loaded = time.perf_counter_ns()
         crop = np.arange(PROBE_SIDE * PROBE_SIDE * 3).astype(np.uint8).reshape(PROBE_SIDE, PROBE_SIDE, 3)
         called = time.perf_counter_ns()

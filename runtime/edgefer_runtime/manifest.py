@@ -12,7 +12,10 @@ from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import is_inside
 
-MANIFEST, CERTIFICATE = "manifest.json", "certificate.json"
+MANIFEST, CERTIFICATE, SIGNATURE = "manifest.json", "certificate.json", "signature.json"
+OWN_FILES = frozenset({MANIFEST, CERTIFICATE, SIGNATURE})
+"""Files of a bundle that are none of the engine's; the signature need not be there."""
+
 JSON_LIMIT_BYTES = 4 << 20
 SCHEMA = "edgefer.bundle/1"
 OUTPUT = "probabilities"

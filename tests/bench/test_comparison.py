@@ -83,9 +83,7 @@ def test_engines_really_timed(make_bundle, faces):
 
     classifiers[-1].engine.run = slower
     measured = time_engines(classifiers, spread(faces.images, 1), duration_s=1.0, max_warmup_s=0.5)
-    first, *others = [
-        record(blocks(samples.latency_ns, samples.block)) for samples in measured.samples.values()
-    ]
+    first, *others = [record(blocks(samples)) for samples in measured.samples.values()]
     verdicts = [compare([first], [other], limit=0.03)[0].verdict for other in others]
     assert "slower" not in verdicts[:10], verdicts
     assert verdicts[10] == "slower", compare([first], [others[10]], limit=0.03)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer_bench.metrics import accuracy_drop, evaluate
+from edgefer_bench.metrics import Drop, accuracy_drop, evaluate
 from edgefer_runtime.errors import CheckError, DataError
 
 predictions = st.integers(1, 120).flatmap(
@@ -50,14 +50,53 @@ def test_a_drop_counted_by_hand():
 @given(predictions)
 def test_a_drop_is_the_difference_of_two_evaluations(arrays):
     reference, engine, labels = arrays
-    before, after = probabilities_of(reference), probabilities_of(engine)
-    found = accuracy_drop(before, after, labels)
-    classes = ["a", "b", "c", "d"]
-    expected = (
-        evaluate(before, labels, classes=classes).accuracy - evaluate(after, labels, classes=classes).accuracy
+    before, after = probabilities_of(reference), probabilities_of(engine, 0.6)
+    attributes = {
+        "yaw": np.array([-90.0, -45.0, 0.0, 45.0, 90.0])[np.arange(len(labels)) % 5],
+        "occlusion": np.array(["none", "mask"])[np.arange(len(labels)) % 2],
+    }
+    found = accuracy_drop(before, after, labels, attributes=attributes)
+    first, second = (
+        evaluate(each, labels, classes=["a", "b", "c", "d"], attributes=attributes)
+        for each in (before, after)
     )
-    assert found.points == pytest.approx(expected)
+    assert found.points == pytest.approx(first.accuracy - second.accuracy)
     assert found.interval[0] <= found.points <= found.interval[1]
+    for figure in ("calibration_error", "var_paper", "var_poses"):
+        change = getattr(found, figure)
+        assert (change.before, change.after) == (getattr(first, figure), getattr(second, figure))
+    for groups in ("per_yaw", "per_occlusion"):
+        assert {name: rate.value for name, rate in getattr(found, groups).items()} == pytest.approx(
+            {
+                name: rate.value - getattr(second, groups)[name].value
+                for name, rate in getattr(first, groups).items()
+            }
+        )
+
+
+def turned(lost_in_profile: int, lost_in_front: int, faces: int = 200) -> Drop:
+    """A float network that is always right, and an engine that is not, on faces of five yaws each."""
+    yaws = np.repeat([-90, -45, 0, 45, 90], faces)
+    labels = np.zeros(len(yaws), dtype=np.int64)
+    engine = labels.copy()
+    engine[:lost_in_profile] = 1
+    engine[2 * faces : 2 * faces + lost_in_front] = 1
+    return accuracy_drop(probabilities_of(labels), probabilities_of(engine), labels, attributes={"yaw": yaws})
+
+
+def test_profile_views_that_lose_more_are_found():
+    found = turned(40, 4).profile_excess
+    assert found.value == pytest.approx(100 * (40 / 400 - 4 / 200)) and found.images == 600
+    assert 0 < found.interval[0] < found.value < found.interval[1]
+    evenly = turned(8, 4).profile_excess
+    assert evenly.value == 0 and evenly.interval[0] < 0 < evenly.interval[1]
+    assert turned(0, 40).profile_excess.interval[1] < 0
+    labels = np.zeros(4, dtype=np.int64)
+    for yaw in ([0, 0, 0, 0], [45, -45, 45, -45], [np.nan] * 4):
+        attributes = {"yaw": np.array(yaw)}
+        same = probabilities_of(labels)
+        assert accuracy_drop(same, same, labels, attributes=attributes).profile_excess is None
+    assert accuracy_drop(same, same, labels).var_poses is None
 
 
 @given(predictions)

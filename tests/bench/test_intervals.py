@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefer_bench.intervals import FEWEST_SUBJECTS, mcnemar, subject_interval, tango, wilson
+from edgefer_bench.intervals import FEWEST_SUBJECTS, mcnemar, mover, subject_interval, tango, wilson
 
 
 @st.composite
@@ -13,6 +13,14 @@ def paired_counts(draw):
     pairs = draw(st.integers(1, 4000))
     only_first = draw(st.integers(0, pairs))
     return only_first, draw(st.integers(0, pairs - only_first)), pairs
+
+
+def test_the_difference_of_independent_estimates_gives_the_published_example():
+    # Newcombe 1998, Stat. Med. 17, 873-890, table II (a), method 10: 56 of 70 against 48 of 80.
+    difference = mover(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
+    assert difference == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    mirrored = mover(48 / 80, wilson(48, 80), 56 / 70, wilson(56, 70))
+    assert mirrored == pytest.approx((-0.3339, -0.0524), abs=5e-5)
 
 
 def test_wilson_gives_the_published_example():

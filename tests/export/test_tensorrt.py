@@ -13,7 +13,7 @@ from torch import nn
 
 from edgefer_calibration import CalibrationSet, quantize
 from edgefer_export.certificate import require
-from edgefer_export.checks import check_engine, reference
+from edgefer_export.checks import check_engine, check_graph, reference
 from edgefer_export.checks.operators import built_by_tensorrt_rtx
 from edgefer_export.passes.split_preprocessing import split_preprocessing
 from edgefer_export.sessions import onnxruntime_session
@@ -120,6 +120,20 @@ def test_what_the_parser_refuses_is_named_by_module(exported: Path, tmp_path: Pa
     for name in MODULES:
         with pytest.raises(CheckError, match=r"tensorrt-rtx .* refuses the graph: .*trunk\.0"):
             get(name).build(broken, "fp32", tmp_path / name)
+
+
+@rtx
+def test_checking_a_file_asks_the_parser_too(
+    exported: Path, faces: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    calibration = CalibrationSet(faces, "blobs", np.arange(len(faces)))
+    unsigned = quantize("onnxruntime", exported, calibration, tmp_path / "unsigned.onnx").path
+    taken, refused = (
+        {check.name: check for check in check_graph(graph, faces)}["operators/tensorrt-rtx"]
+        for graph in (exported, unsigned)
+    )
+    assert taken.passed
+    assert not refused.passed and "trunk." in refused.detail
 
 
 @rtx

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
 from typer.testing import CliRunner
 
 from edgefer.cli.main import app
@@ -20,11 +23,28 @@ from edgefer_runtime.errors import DataError, UsageError
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """LANMSFF, the smallest of the zoo, in float for ONNX Runtime."""
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two key pairs: ``mine`` and ``theirs``, the public halves with .pub."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("mine", "theirs"):
+        key = Ed25519PrivateKey.generate()
+        (folder / name).write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, serialization.NoEncryption())
+        )
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        (folder / f"{name}.pub").write_bytes(public)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Path:
+    """LANMSFF, the smallest of the zoo, in float for ONNX Runtime, signed."""
     out = tmp_path_factory.mktemp("exported")
-    settings = ExportSettings("lanmsff", data="synthfer:test[:35]", targets=("onnxruntime",), output=out)
+    settings = ExportSettings(
+        "lanmsff", data="synthfer:test[:35]", targets=("onnxruntime",), output=out, sign=keys / "mine"
+    )
     (row,) = export_bundles(settings)
+    assert row["signed"]
     return Path(row["path"])
 
 
@@ -33,9 +53,9 @@ def bundle(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "bundle"))
 
 
-def checked(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+def checked(path: Path, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """Exit code and rows of the command."""
-    done = CliRunner().invoke(app, ["check", str(path), "--json"])
+    done = CliRunner().invoke(app, ["check", str(path), "--json", *words])
     rows = json.loads(done.stdout)["checks"] if done.stdout else []
     return done.exit_code, {row["name"]: row for row in rows}
 
@@ -58,6 +78,34 @@ def test_the_table_for_people(bundle: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(bundle)])
     assert done.exit_code == 4 and "FAILED" in done.stdout
     assert "check files failed" in done.stderr and "model.onnx" in done.stderr
+
+
+def test_a_signature_is_verified_with_the_rest(bundle: Path, keys: Path, tmp_path: Path) -> None:
+    zipped = pack_zip(Bundle.open(bundle), tmp_path / "lanmsff.edgefer")
+    for path in (bundle, zipped):
+        code, rows = checked(path, "--verify", str(keys / "mine.pub"))
+        assert code == 0 and [*rows][:2] == ["files", "signature"] and "parity/onnxruntime-fp32" in rows
+
+
+def test_a_signature_that_does_not_stand(bundle: Path, keys: Path) -> None:
+    code, rows = checked(bundle, "--verify", str(keys / "theirs.pub"))
+    failed = [name for name, row in rows.items() if not row["passed"]]
+    assert code == 4 and failed == ["signature"] and "another key" in rows["signature"]["detail"]
+    unsigned = rewritten(bundle, lambda certificate: None)
+    code, rows = checked(unsigned, "--verify", str(keys / "mine.pub"))
+    assert code == 4 and "missing" in rows["signature"]["detail"]
+    code, rows = checked(unsigned)
+    assert code == 0 and "signature" not in rows
+    (bundle / "model.onnx").write_bytes(b"altered")
+    code, rows = checked(bundle, "--verify", str(keys / "mine.pub"))
+    assert code == 4 and [*rows] == ["files"]
+
+
+def test_keys_that_are_none(bundle: Path, keys: Path) -> None:
+    assert checked(bundle, "--verify", str(keys / "mine"))[0] == 3  # the private half
+    assert checked(bundle / "model.onnx", "--verify", str(keys / "mine.pub"))[0] == 2
+    with pytest.raises(DataError, match="Ed25519 private key"):
+        export_bundles(ExportSettings("lanmsff", sign=keys / "mine.pub"))
 
 
 def test_an_altered_zip(bundle: Path, tmp_path: Path) -> None:

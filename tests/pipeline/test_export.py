@@ -51,10 +51,14 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten() -> None:
 
 
 def test_a_target_twice_is_built_once_and_an_unknown_one_refused() -> None:
-    twice = ExportSettings("pattlite", **{**SMALL, "targets": ("onnxruntime", "onnxruntime")})
-    assert len(export_bundles(twice)) == 1
+    twice = ExportSettings("pattlite", **{**SMALL, "targets": ("onnxruntime", "onnxruntime")}, timing=True)
+    (row,) = export_bundles(twice)
+    assert row["verdict"]["chosen"] is None and "not timed: 35 faces" in row["verdict"]["reason"]
+    assert row["page"] is None, "there is nothing to compare"
     with pytest.raises(UsageError, match="coreml"):
         export_bundles(ExportSettings("pattlite", targets=("coreml",)))
+    with pytest.raises(UsageError, match="Model Server for onnxruntime"):
+        export_bundles(ExportSettings("pattlite", server="ovms", **SMALL))
 
 
 def test_a_checkpoint_whose_attention_mixes_a_batch_is_refused(tmp_path: Path) -> None:
@@ -76,11 +80,28 @@ def test_a_precision_no_target_has_is_refused_before_any_work() -> None:
     assert "openvino" in str(caught.value)
 
 
-def test_fp16_in_any_batch_with_its_float_twin() -> None:
-    settings = ExportSettings("lanmsff", precisions=("fp32", "fp16"), batch=None, **SMALL)
+def test_fp16_in_any_batch_with_its_float_twin_and_what_follows() -> None:
+    enough = {**SMALL, "data": "synthfer:eval[:70]"}
+    settings = ExportSettings(
+        "lanmsff", precisions=("fp32", "fp16"), batch=None, server="triton", timing=True, **enough
+    )
     twin, half = export_bundles(settings)
+    verdict = half["verdict"]
+    assert [timed["engine"] for timed in verdict["engines"]] == ["onnxruntime fp32", "onnxruntime fp16"]
+    assert verdict["reason"].startswith(f"use {verdict['chosen']}: ") and verdict == twin["verdict"]
+    page = Path(half["page"]).read_text()
+    assert half["page"] == "runs/lanmsff/drop.html"
+    assert "What FP16 did to LANMSFF" in page and verdict["reason"][1:] in page
+    assert half["repository"]["models"] == ["lanmsff-onnxruntime-fp32", "lanmsff-onnxruntime-fp16"]
+    config = Path("runs/lanmsff/triton/lanmsff-onnxruntime-fp16/config.pbtxt").read_text()
+    assert "dynamic_batching" in config, "the real certificate holds the row that allows it"
     assert half["accuracy_drop_ci"][0] <= half["accuracy_drop"] <= half["accuracy_drop_ci"][1]
     assert half["size_mb"] < 0.6 * twin["size_mb"]
     manifest = json.loads((Path(half["path"]) / "manifest.json").read_text())
     assert manifest["precision"] == "fp16" and manifest["batch"] is None
+    lost = manifest["accuracy"]["drop"]
+    assert lost == json.loads(json.dumps(half["drop"])) and "none" in lost["per_occlusion"]
+    for figure in ("calibration_error", "var_paper", "var_poses"):
+        assert lost[figure]["after"] == manifest["accuracy"]["evaluation"][figure]
+    assert lost["profile_excess"]["images"] < 70
     assert manifest["quantization"]["float_islands"]["probabilities/Softmax"] == "behind the last layer"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
 import shutil
 import tempfile
 import zipfile
@@ -73,6 +75,25 @@ def test_round_trip_through_folder_and_zip(contents: dict[str, bytes], note: str
             } == contents
             assert packed.size_bytes == sum(map(len, contents.values()))
             assert packed.entry.read_bytes() == next(iter(contents.values()))
+
+
+def test_a_signature_travels_unread_until_the_bundle_is_replaced(tmp_path: Path) -> None:
+    unsigned = write(tmp_path / "tiny", {"model.onnx": b"abc"})
+    files = {"model.onnx": unsigned.folder / "model.onnx"}
+
+    def sign(manifest: bytes) -> dict[str, str]:
+        return {"over": hashlib.sha256(manifest).hexdigest()}
+
+    signed = write_bundle(tmp_path / "signed", manifest("model.onnx"), files, CERTIFICATE, sign)
+    stated = json.loads((signed.folder / "signature.json").read_text())
+    assert stated["over"] == hashlib.sha256((signed.folder / "manifest.json").read_bytes()).hexdigest()
+    with Bundle.open(pack_zip(signed, tmp_path / "signed.edgefer")) as packed:
+        assert packed.signed and tree(packed.folder) == tree(signed.folder)
+        assert pack_zip(packed, tmp_path / "again.edgefer").read_bytes() == packed.path.read_bytes()
+    (signed.folder / "signature.json").write_bytes(b"not even JSON")
+    assert Bundle.open(signed.folder).signed, "a robot runs it all the same: it has no key to judge with"
+    assert not write_bundle(signed.folder, manifest("model.onnx"), files, CERTIFICATE).signed
+    assert not unsigned.signed
 
 
 def test_the_same_bundle_packs_to_the_same_bytes(tmp_path: Path) -> None:

@@ -38,6 +38,16 @@ def test_predict_ranks_the_classes(bundle: Bundle, red: Path, capsys: pytest.Cap
     assert lines[0].split() == ["happiness", "96.5%"] and len(lines) == 3
 
 
+def test_a_device_that_is_not_here_is_told_by_exit_code(
+    bundle: Bundle, red: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(bundle.path), "--device", "CUDA"]
+    assert main(["predict", *words, str(red)]) == main(["probe", *words]) == 7
+    assert "CUDAExecutionProvider" in capsys.readouterr().err
+    assert main(["probe", *words, "--allow-fallback"]) == 0
+    assert "CPUExecutionProvider" in capsys.readouterr().out
+
+
 def test_verify_believes_no_file(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(bundle.path)]) == 0
     assert "tiny onnxruntime-fp32, 1 engine files" in capsys.readouterr().out

@@ -152,6 +152,7 @@ ZIP_DAMAGE = {
     "an unlisted entry": (add("extra.so"), "extra.so is not in the manifest"),
     "a bomb under a listed name": (replace("model.onnx", b"\0" * (64 << 20)), "the manifest says"),
     "a bomb of a manifest": (replace("manifest.json", b" " * (64 << 20)), "more than"),
+    "a bomb of a signature": (add("signature.json", b" " * (64 << 20)), "more than"),
     "no manifest": (replace("manifest.json", None), "manifest.json is missing"),
     "no certificate": (replace("certificate.json", None), "certificate.json is missing"),
     "no engine": (replace("model.onnx", None), "model.onnx is missing"),

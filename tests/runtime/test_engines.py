@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines import open_engine
 from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.footprint import resident_bytes
+
+from .conftest import CONTRACT
 
 Make = Callable[..., Bundle]
 Expected = Callable[[np.ndarray], np.ndarray]
@@ -122,19 +126,58 @@ def test_missing_library_names_the_pip_command(
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "provider"),
+    ("target", "device", "provider"),
     [
-        ("onnxruntime", {"provider": "CUDAExecutionProvider"}, "CPUExecutionProvider"),
-        ("openvino", {"DEVICE": "NPU", "INFERENCE_PRECISION_HINT": "f32"}, "CPU f32"),
+        ("onnxruntime", "CUDA", "CPUExecutionProvider"),
+        ("onnxruntime", "tensorrt", "CPUExecutionProvider"),
+        ("onnxruntime", "AzureExecutionProvider", "CPUExecutionProvider"),  # is there, and takes no node
+        ("openvino", "GPU", "CPU f32"),
+        ("openvino", "NPU", "CPU f32"),
     ],
 )
 def test_a_fallback_is_an_error_unless_allowed(
-    make_bundle: Make, target: str, options: dict[str, str], provider: str
+    make_bundle: Make, target: str, device: str, provider: str
 ) -> None:
-    bundle = make_bundle(target, options=options)
-    with pytest.raises(DeviceError, match=next(iter(options.values()))):
-        open_engine(bundle)
-    assert open_engine(bundle, allow_fallback=True).provider == provider
+    asked_by_hand = make_bundle(target)
+    with pytest.raises(DeviceError, match=f"(?i){device}.*\n.*\n.*allow the fallback"):
+        open_engine(asked_by_hand, device=device)
+    assert open_engine(asked_by_hand, device=device, allow_fallback=True).provider == provider
+    options = {"DEVICE" if target == "openvino" else "provider": device}
+    asked_by_manifest = make_bundle(target, options={**asked_by_hand.manifest.options, **options})
+    with pytest.raises(DeviceError, match=f"(?i){device}"):
+        open_engine(asked_by_manifest)
+    assert open_engine(asked_by_manifest, device="CPU").provider == provider
+
+
+def test_a_device_that_no_onnxruntime_has_is_a_usage_error(bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match=r"no device abacus\n.*CUDA.*CPU"):
+        open_engine(bundle, device="abacus")
+
+
+def test_openvino_keeps_what_it_compiled_where_the_caller_says(
+    make_bundle: Make, expected: Expected, faces: np.ndarray, tmp_path: Path
+) -> None:
+    bundle = make_bundle("openvino")
+    for _ in range(2):
+        engine = open_engine(bundle, cache=tmp_path / "cache")
+        assert np.abs(engine.run(faces[:1]) - expected(faces[:1])).max() < 1e-5
+        assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".blob"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, None])
+def test_a_device_of_fixed_sizes_takes_any_crop_all_the_same(
+    make_bundle: Make,
+    expected: Expected,
+    faces: np.ndarray,
+    batch: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgefer_runtime.engines.openvino.STATIC_DEVICES", ("CPU",))
+    as_it_is = replace(CONTRACT, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))  # the network's own normalisation
+    classifier = Classifier.open(make_bundle("openvino", batch, input=as_it_is))
+    assert classifier.engine.batch == (batch or 1)
+    for crops in (faces[:7], faces[:7, :9, 2:]):
+        assert np.abs(classifier.predict(crops) - expected(crops)).max() < 1e-5
 
 
 def test_openvino_reads_onnx_too(

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -17,10 +18,10 @@ from edgefer_runtime.__main__ import main
 from edgefer_runtime.building import build_bundle
 from edgefer_runtime.bundle import Bundle, pack_zip, write_bundle
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.engines import cuda
+from edgefer_runtime.engines import cuda, tensorrt_build
 from edgefer_runtime.engines.tensorrt_build import installed
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
-from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError
+from edgefer_runtime.errors import DataError, DeviceError, EdgeferError, MissingError, UsageError
 
 from .conftest import CERTIFICATE, CONTRACT, WEIGHTS, tiny_manifest
 
@@ -84,6 +85,8 @@ def test_the_onnx_stands_in_only_when_allowed(
     bundle = unbuilt("tensorrt")
     with pytest.raises(DeviceError, match=r"no plan yet\n.*\n.*edgefer_runtime build .*tensorrt"):
         Classifier.open(bundle)
+    with pytest.raises(UsageError, match="tensorrt engine on GPU"):
+        Classifier.open(bundle, device="GPU", allow_fallback=True)
     stand_in = Classifier.open(bundle, allow_fallback=True)
     assert stand_in.engine.provider == "CPUExecutionProvider in place of tensorrt"
     assert np.abs(stand_in.predict(faces[:5]) - expected(faces[:5])).max() < 1e-5
@@ -111,6 +114,20 @@ def test_a_plan_is_built_from_the_bundle_alone(
     stand_in = Classifier.open(built, allow_fallback=True)
     assert np.abs(stand_in.predict(faces[:3]) - expected(faces[:3])).max() < 1e-5
     assert main(["build", str(bundle.path)]) == 0, "built again, from what it holds"
+
+
+@rtx
+def test_a_plan_built_from_a_signed_bundle_is_not_signed(
+    unbuilt: Callable[[str], Bundle], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = unbuilt("tensorrt-rtx")
+    files = {file.path: source.folder / file.path for file in source.manifest.files}
+    signed = write_bundle(tmp_path / "signed", source.manifest, files, source.certificate, lambda _: {})
+    assert signed.signed
+    assert main(["build", str(signed.path)]) == 0 and "not signed" in capsys.readouterr().out
+    built = Bundle.open(signed.path)
+    assert not built.signed and built.manifest.provenance["built_from_signed"] is True
+    assert main(["build", str(source.path)]) == 0 and "not signed" not in capsys.readouterr().out
 
 
 @rtx
@@ -176,6 +193,44 @@ def has_gpu() -> bool:
     except EdgeferError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("types", "flags", "held"),
+    [
+        ({"conv": ("CONVOLUTION", "half"), "softmax": ("SOFTMAX", "float")}, ["FP16"], ["softmax"]),
+        ({"pair": ("QUANTIZE", "int8"), "softmax": ("SOFTMAX", "float")}, ["INT8"], []),
+        ({"conv": ("CONVOLUTION", "float"), "weights": ("CONSTANT", "float")}, [], []),
+    ],
+)
+def test_tensorrt_8_is_told_the_graphs_types(
+    types: dict[str, tuple[str, str]], flags: list[str], held: list[str]
+) -> None:
+    """What is asked of its API, which no machine at hand has: the types it may use, and where it may not."""
+    kinds = {kind: SimpleNamespace(name=kind) for kind, _ in types.values()}
+    layers = [
+        SimpleNamespace(name=name, type=kinds[kind], get_output_type=lambda index, made=made: made)
+        for name, (kind, made) in types.items()
+    ]
+    network = SimpleNamespace(num_layers=len(layers), get_layer=layers.__getitem__)
+    names = ("TF32", "INT8", "FP16", "PREFER_PRECISION_CONSTRAINTS")
+    library = SimpleNamespace(
+        BuilderFlag=SimpleNamespace(__members__={name: name for name in names}, **{n: n for n in names}),
+        NetworkDefinitionCreationFlag=SimpleNamespace(EXPLICIT_BATCH=0),
+        LayerType=SimpleNamespace(QUANTIZE=kinds.get("QUANTIZE")),
+        float16="half",
+        float32="float",
+    )
+    chosen = {"TF32"}
+    config = SimpleNamespace(
+        clear_flag=chosen.discard, set_flag=chosen.add, get_flag=lambda name: name in chosen
+    )
+    constraints = ["PREFER_PRECISION_CONSTRAINTS"] if held else []
+    assert tensorrt_build._set_flags(library, config, network) == (*flags, *constraints)
+    assert [layer.name for layer in layers if hasattr(layer, "precision")] == held
+    library.NetworkDefinitionCreationFlag.STRONGLY_TYPED = 1
+    chosen.clear()
+    assert tensorrt_build._set_flags(library, config, network) == (), "from 10 on the graph says it all"
 
 
 @rtx

@@ -42,6 +42,7 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         in (
             *("models", "datasets", "show", "devices", "doctor", "train", "eval", "export", "check"),
             *("bench", "compare", "report", "demo"),
+            *("calibrate", "make", "study", "sensitivity"),
         )
     ]
     assert named, f"no command in {command}"

@@ -8,29 +8,21 @@ of the quantization error is left, because the input is no longer rounded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgefer_calibration.quantize.qdq import QUANTIZED_OPERATORS, write_qdq
-from edgefer_calibration.sets import CalibrationSet
+from edgefer_calibration.quantize.qdq import QUANTIZED_OPERATORS, X86, Recipe
+from edgefer_calibration.ranges import PREPROCESSING
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
-
-PREPROCESSING = "preprocess/"
-"""How the exporter names the nodes between the camera and the network."""
 
 THIN_CHANNELS = 3
 """Channels that each output of a thin convolution sees: the camera's, or a depthwise one's single channel."""
 
 
-def quantize(float_onnx: Path, calibration: CalibrationSet, out: Path) -> Mapping[str, Any]:
-    """Quantize ``float_onnx`` into ``out`` and return the recipe."""
-    import onnx
-
-    model = onnx.load(float_onnx)
-    return write_qdq(model, calibration, out, float_islands=thin_convolutions(model))
+def recipe(model: ModelProto) -> Recipe:
+    """How the float graph ``model`` is quantized."""
+    return Recipe(X86, thin_convolutions(model), "mse")
 
 
 def thin_convolutions(model: ModelProto) -> list[str]:

@@ -1,23 +1,20 @@
-"""Writes the quantized graph: ranges from calibration faces, then a Q/DQ pair wherever INT8 computes.
+"""Writes the quantized graph: a Q/DQ pair wherever INT8 computes, by ONNX Runtime's quantizer.
 
-ONNX Runtime's quantizer does both. Faces run through the network one at a time, and their ranges are merged
-every few faces, so memory does not grow with the set.
+The ranges are given, not measured here, so that one graph takes a fraction of a second.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgefer_calibration.sets import CalibrationSet
+from edgefer_calibration.ranges import Limits
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -45,76 +42,74 @@ class Form:
 X86 = Form(QUANTIZED_OPERATORS, outputs=True, symmetric=False)
 """What x86 multiplies fastest with S8 weights: signed activations take ONNX Runtime twice as long."""
 
-MERGED_FACES = 60
-"""Faces whose ranges are kept apart at most; the library wants a divisor of their number."""
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one graph is quantized for one target.
+
+    Attributes:
+        form: where pairs stand.
+        float_islands: names of nodes of ``form``'s operators that stay float all the same.
+        method: how ranges are chosen, one of :data:`edgefer_calibration.ranges.METHODS`.
+    """
+
+    form: Form
+    float_islands: Sequence[str]
+    method: str
 
 
-class _Faces:
-    """ONNX Runtime's calibration reader: one face at a time."""
-
-    def __init__(self, name: str, images: NDArray[np.uint8]) -> None:
-        self._name, self._images = name, images
-        self._faces: Iterator[NDArray[np.uint8]] = iter(images)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        """Go on with these faces."""
-        self._faces = iter(self._images[start_index:end_index])
-
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        """The next face as a batch of one, or None at the end."""
-        face = next(self._faces, None)
-        return None if face is None else {self._name: face[None]}
-
-
-def write_qdq(
-    model: ModelProto,
-    calibration: CalibrationSet,
-    out: Path,
-    *,
-    float_islands: Sequence[str],
-    form: Form = X86,
-) -> dict[str, Any]:
-    """Quantize what ``form`` says of ``model`` and is not in ``float_islands``; write the result to ``out``.
+def write_qdq(model: ModelProto, recipe: Recipe, limits: Mapping[str, Limits], out: Path) -> dict[str, Any]:
+    """Quantize ``model`` as ``recipe`` says and write the result to ``out``.
 
     Weights are S8 per output channel, without which depthwise convolutions lose their small channels.
 
-    Returns:
-        The recipe.
-    """
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    Args:
+        model: the float graph; stays as it is.
+        recipe: where pairs stand.
+        limits: the range of every activation, as chosen by the recipe's method.
+        out: the file to write.
 
+    Returns:
+        The recipe as JSON.
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.calibrate import TensorData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    form = recipe.form
+    tensors = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in limits.items()
+    }
     previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # its advice to preprocess the graph, which the exporter has done
+    logging.disable(logging.WARNING)
     try:
-        quantize_static(
+        quantizer = QDQQuantizer(
             model,
-            out,
-            _Faces(model.graph.input[0].name, calibration.images),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QInt8 if form.symmetric else QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
             per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QInt8 if form.symmetric else QuantType.QUInt8,
+            tensors_range=tensors,
+            nodes_to_quantize=[],
+            nodes_to_exclude=list(recipe.float_islands),
             op_types_to_quantize=list(form.operators),
-            nodes_to_exclude=list(float_islands),
-            calibrate_method=CalibrationMethod.MinMax,
             extra_options={
-                "CalibStridedMinMax": math.gcd(len(calibration), MERGED_FACES),
                 "ActivationSymmetric": form.symmetric,
                 "QuantizeBias": not form.symmetric,
                 "OpTypesToExcludeOutputQuantization": [] if form.outputs else list(form.operators),
             },
         )
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(out)
     finally:
         logging.disable(previous)
     return {
-        "method": "Q/DQ by onnxruntime.quantization.quantize_static",
-        "ranges": "min-max",
+        "method": "Q/DQ by onnxruntime.quantization",
+        "ranges": recipe.method,
         "activations": f"{'int8, symmetric' if form.symmetric else 'uint8, asymmetric'}, per tensor",
         "weights": "int8, symmetric, per output channel",
         "operators": list(form.operators),
-        "float_islands": list(float_islands),
+        "float_islands": list(recipe.float_islands),
         "tools": {library: version(library) for library in ("onnxruntime", "onnx")},
     }

@@ -8,26 +8,20 @@ preprocessing, stay in float.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgefer_calibration.quantize.qdq import Form, write_qdq
-from edgefer_calibration.sets import CalibrationSet
+from edgefer_calibration.quantize.qdq import Form, Recipe
+from edgefer_calibration.ranges import PREPROCESSING
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 SYMMETRIC = Form(("Conv", "Gemm", "MatMul", "Add"), outputs=False, symmetric=True)
-PREPROCESSING = "preprocess/"
 
 
-def quantize(float_onnx: Path, calibration: CalibrationSet, out: Path) -> Mapping[str, Any]:
-    """Quantize ``float_onnx`` into ``out`` and return the recipe."""
-    import onnx
-
-    model = onnx.load(float_onnx)
-    return write_qdq(model, calibration, out, float_islands=float_islands(model), form=SYMMETRIC)
+def recipe(model: ModelProto) -> Recipe:
+    """How the float graph ``model`` is quantized."""
+    return Recipe(SYMMETRIC, float_islands(model), "mse")
 
 
 def float_islands(model: ModelProto) -> list[str]:

@@ -21,6 +21,7 @@ from edgefer_export.checks.crops import adversarial_crops
 from edgefer_export.checks.engine import check_engine
 from edgefer_export.checks.interface import BATCHES, axes_as_declared
 from edgefer_export.checks.parity import parity, parity_in_batches, parity_on_crops, reference
+from edgefer_export.checks.preprocessing import PREFIX
 from edgefer_export.checks.ranges import half_precision
 from edgefer_export.checks.selection import selection, selection_int8
 from edgefer_export.graph import INPUT, OUTPUT
@@ -132,7 +133,7 @@ def check_graph(graph: Path, faces: NDArray[np.uint8]) -> list[Check]:
     Raises:
         DataError: no ONNX file, or its input and output are not those of an exported graph.
     """
-    from edgefer_export.checks.operators import foreign_operators, opens
+    from edgefer_export.checks.operators import built_by_tensorrt_rtx, foreign_operators, opens
     from edgefer_export.sessions import installed_sessions
 
     model = load_graph(graph)
@@ -149,7 +150,7 @@ def check_graph(graph: Path, faces: NDArray[np.uint8]) -> list[Check]:
                 answers.append(run(faces))
     for other in answers[1:]:
         checks += parity("the other library", answers[0], other)
-    return [*checks, *attention(model, faces)]
+    return [*checks, *attention(model, faces), *built_by_tensorrt_rtx(model)]
 
 
 def load_graph(graph: Path) -> ModelProto:
@@ -168,10 +169,12 @@ def load_graph(graph: Path) -> ModelProto:
             f"{graph}: no ONNX file ({error})", expected="an ONNX file", action="export it again"
         ) from error
     found = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
-    if found != [[INPUT], [OUTPUT]]:
+    prepares = any(node.name.startswith(PREFIX) for node in model.graph.node)
+    if found != [[INPUT], [OUTPUT]] or not prepares:
         raise DataError(
-            f"{graph}: takes {found[0]} and returns {found[1]}",
-            expected=f"{INPUT} and {OUTPUT}, as edgefer export writes them",
+            f"{graph}: takes {found[0]} and returns {found[1]}, {'with' if prepares else 'without'} "
+            "preprocessing inside",
+            expected=f"{INPUT} and {OUTPUT}, with it, as edgefer export writes them",
             action="check the bundle, or export the network with edgefer",
         )
     return model

@@ -105,9 +105,12 @@ def _named(guilty: Collection[str], otherwise: str) -> str:
 
 def _powers(value: NDArray[Any]) -> NDArray[np.float64]:
     """Power of ``value``'s float16 rounding error, and of itself; what overflows is left to the other row."""
-    inside = np.clip(value, -LARGEST, LARGEST)
-    error = inside - inside.astype(np.float16).astype(np.float32)
-    return np.array([np.square(error, dtype=np.float64).sum(), np.square(inside, dtype=np.float64).sum()])
+    import torch  # converts to float16 thirty times as fast as numpy
+
+    inside = torch.tensor(value).clamp_(-LARGEST, LARGEST)
+    error = inside - inside.half().float()
+    norms = [float(torch.linalg.vector_norm(each, dtype=torch.float64)) for each in (error, inside)]
+    return np.square(norms)
 
 
 def _widen(span: Range, value: NDArray[Any], error: float, power: float) -> None:

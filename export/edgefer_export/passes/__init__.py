@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgefer_export.passes.fold_linear import fold_linear
 from edgefer_export.passes.name_nodes import name_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["finish", "name_nodes"]
+__all__ = ["finish", "fold_linear", "name_nodes"]
 
 
 def finish(model: ModelProto) -> None:
     """What every exported graph goes through."""
     name_nodes(model)
+    fold_linear(model)

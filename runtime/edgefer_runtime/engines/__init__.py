@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from pathlib import Path
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.base import Engine
+from edgefer_runtime.engines.base import Engine, Opening
 from edgefer_runtime.environment import usable_cores
 from edgefer_runtime.errors import UsageError
 
@@ -21,7 +22,14 @@ TARGETS = {
 """Target name -> where its engine is."""
 
 
-def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: bool = False) -> Engine:
+def open_engine(
+    bundle: Bundle,
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    cache: Path | None = None,
+    allow_fallback: bool = False,
+) -> Engine:
     """Open the engine of a verified bundle.
 
     Denormal floats count as zero in the library's own threads; the calling thread keeps its mode.
@@ -29,13 +37,16 @@ def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: b
     Args:
         bundle: its files must stay while the engine lives.
         threads: threads a call may use, the caller's included; by default the cores this process may use.
-        allow_fallback: accept another provider than the one asked for, a slower one as a rule.
+        device: what to compute on, as the library names it: ``"CUDA"`` or ``"TensorRT"`` in ONNX Runtime,
+            ``"GPU"`` or ``"NPU"`` in OpenVINO; by default what the bundle was exported for.
+        cache: folder in which a library that can (OpenVINO; ONNX Runtime on TensorRT) keeps what it compiles.
+        allow_fallback: accept another device than the one asked for, a slower one as a rule.
 
     Raises:
         MissingError: the target's library is not installed.
-        DeviceError: another provider than the one asked for would run.
+        DeviceError: another device than the one asked for would compute.
         DataError: the library refuses the file, or its inputs and outputs are not an engine's.
-        UsageError: no such target, or fewer than one thread.
+        UsageError: no such target, no device of that name in its library, or fewer than one thread.
     """
     target = bundle.manifest.target
     if target not in TARGETS:
@@ -48,9 +59,10 @@ def open_engine(bundle: Bundle, *, threads: int | None = None, allow_fallback: b
         raise UsageError(f"{threads} threads", expected="one or more")
     module, name = TARGETS[target].split(":")
     engine: type[Engine] = getattr(import_module(module), name)
+    opening = Opening(
+        threads=threads or usable_cores(), device=device, cache=cache, allow_fallback=allow_fallback
+    )
     # Both libraries make denormal floats zero in the thread that opens a model, and leave it so: a thread
     # that ends with the opening keeps that from the caller's own arithmetic.
     with ThreadPoolExecutor(1) as opener:
-        return opener.submit(
-            engine, bundle, threads=threads or usable_cores(), allow_fallback=allow_fallback
-        ).result()
+        return opener.submit(engine, bundle, opening).result()

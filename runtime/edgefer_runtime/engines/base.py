@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +16,23 @@ from edgefer_runtime.errors import DataError, MissingError
 from edgefer_runtime.images import check_images
 
 INPUT, OUTPUT = "images", "probabilities"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How an engine is to be opened.
+
+    Attributes:
+        threads: threads a call may use, the caller's included.
+        device: what to compute on, as the library names it; None for what the bundle says.
+        cache: folder in which a library that can keeps what it compiles, and opens the faster next time.
+        allow_fallback: accept another device than the one asked for, a slower one as a rule.
+    """
+
+    threads: int
+    device: str | None = None
+    cache: Path | None = None
+    allow_fallback: bool = False
 
 
 class Engine(ABC):
@@ -29,9 +48,9 @@ class Engine(ABC):
     target: ClassVar[str]
     provider: str
 
-    def __init__(self, bundle: Bundle, *, threads: int, allow_fallback: bool) -> None:
-        self.batch, self.threads = bundle.manifest.batch, threads
-        self.provider = self._open(bundle, allow_fallback)
+    def __init__(self, bundle: Bundle, opening: Opening) -> None:
+        self.batch, self.threads = bundle.manifest.batch, opening.threads
+        self.provider = self._open(bundle, opening)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch of face crops.
@@ -65,8 +84,8 @@ class Engine(ABC):
         )
 
     @abstractmethod
-    def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
-        """Open the bundle's entry with ``self.threads`` threads; return the provider that runs."""
+    def _open(self, bundle: Bundle, opening: Opening) -> str:
+        """Open the bundle's entry; return the provider that runs."""
 
     @abstractmethod
     def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, check_signature, missing, refused
-from edgefer_runtime.errors import DeviceError
+from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, Opening, check_signature, missing, refused
+from edgefer_runtime.errors import DeviceError, UsageError
 
-CPU = "CPUExecutionProvider"
+CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
+
+RECORD_PROVIDERS = "session.record_ep_graph_assignment_info"
+"""Entry that has the session keep which provider took which nodes."""
 
 
 class OnnxRuntimeEngine(Engine):
@@ -23,24 +28,29 @@ class OnnxRuntimeEngine(Engine):
 
     target = "onnxruntime"
 
-    def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
+    def _open(self, bundle: Bundle, opening: Opening) -> str:
         try:
             import onnxruntime
         except ImportError as error:
             raise missing(self.target, error) from error
-        wanted = str(bundle.manifest.options.get("provider", CPU))
+        given = bundle.manifest.options
+        wanted = _provider(onnxruntime, opening.device or str(given.get("provider", CPU)))
+        order = dict.fromkeys((wanted, CUDA, CPU) if wanted == TENSORRT else (wanted, CPU))
         available = onnxruntime.get_available_providers()
+        options = _options(onnxruntime, self.threads, given)
+        if wanted != CPU:
+            options.add_session_config_entry(RECORD_PROVIDERS, "1")
         try:
             session = onnxruntime.InferenceSession(
                 bundle.entry,
-                _options(onnxruntime, self.threads, bundle.manifest.options),
-                providers=[provider for provider in dict.fromkeys((wanted, CPU)) if provider in available],
+                options,
+                providers=[(name, _settings(name, opening.cache)) for name in order if name in available],
             )
         except Exception as error:  # the library's exceptions have no common ancestor but this one
             raise refused(bundle, "onnxruntime", onnxruntime.__version__, error) from error
-        provider: str = session.get_providers()[0]
-        if provider != wanted and not allow_fallback:
-            raise _fallback(wanted, session.get_providers())
+        provider = CPU if wanted == CPU else _computing(session)
+        if provider != wanted and not opening.allow_fallback:
+            raise _fallback(provider, wanted, available)
         check_signature(
             bundle,
             [(value.name, value.shape) for value in session.get_inputs()],
@@ -71,9 +81,39 @@ def _options(onnxruntime: Any, threads: int, entries: Any) -> Any:
     return options
 
 
-def _fallback(wanted: str, available: list[str]) -> DeviceError:
+def _provider(onnxruntime: Any, device: str) -> str:
+    """The execution provider that ``device`` names, with or without the second half of its name."""
+    known: dict[str, str] = {name.lower(): name for name in onnxruntime.get_all_providers()}
+    for name in (device.lower(), f"{device.lower()}executionprovider"):
+        if name in known:
+            return known[name]
+    short = ", ".join(name.removesuffix("ExecutionProvider") for name in known.values())
+    raise UsageError(f"ONNX Runtime has no device {device}", expected=f"one of {short}")
+
+
+def _settings(provider: str, cache: Path | None) -> dict[str, str]:
+    """TensorRT builds its plans when the session opens, which takes minutes where none is cached."""
+    if provider != TENSORRT or cache is None:
+        return {}
+    return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(cache)}
+
+
+def _computing(session: Any) -> str:
+    """The provider that took most of the nodes.
+
+    The first of the session's providers may have taken none: what it does not know falls to the others.
+    """
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # before ONNX Runtime 1.24
+        return str(session.get_providers()[0])
+    nodes: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        nodes[part.ep_name] += len(part.get_nodes())
+    return max(nodes, key=nodes.__getitem__)
+
+
+def _fallback(computing: str, wanted: str, available: list[str]) -> DeviceError:
     return DeviceError(
-        f"ONNX Runtime would run on {available[0]}, not on {wanted}",
-        expected=f"{wanted} among the providers of the installed onnxruntime: {', '.join(available)}",
-        action="install the onnxruntime package that has it, or allow the fallback",
+        f"ONNX Runtime would compute on {computing}, not on {wanted}",
+        expected=f"{wanted} to take the network; this onnxruntime has {', '.join(available)}",
+        action="install the onnxruntime package that has it and its driver, or allow the fallback",
     )

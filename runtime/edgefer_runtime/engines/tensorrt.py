@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.engines import cuda, tensorrt_build
-from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, check_signature, refused
+from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, Opening, check_signature, refused
 from edgefer_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgefer_runtime.engines.tensorrt_plan import FACTS, ONNX, RECIPE, PlanFacts
-from edgefer_runtime.errors import DataError, DeviceError, MissingError
+from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.preprocess import preprocess
 
 PREPROCESSING = {"preprocessing": "runtime"}
@@ -32,7 +32,12 @@ class TensorRtEngine(Engine):
 
     target = "tensorrt"
 
-    def _open(self, bundle: Bundle, allow_fallback: bool) -> str:
+    def _open(self, bundle: Bundle, opening: Opening) -> str:
+        if opening.device is not None:
+            raise UsageError(
+                f"a {self.target} engine on {opening.device}",
+                expected="no device: a plan runs on the kind of GPU that it is built for",
+            )
         if {**bundle.manifest.options, **PREPROCESSING} != bundle.manifest.options:
             raise DataError(
                 f"{bundle.path}: the options {dict(bundle.manifest.options)}",
@@ -44,9 +49,9 @@ class TensorRtEngine(Engine):
         try:
             return self._open_plan(bundle)
         except (DeviceError, MissingError):
-            if not allow_fallback:
+            if not opening.allow_fallback:
                 raise
-        self._stand_in = OnnxRuntimeEngine(_onnx_of(bundle), threads=self.threads, allow_fallback=False)
+        self._stand_in = OnnxRuntimeEngine(_onnx_of(bundle), opening)
         return f"{self._stand_in.provider} in place of {self.target}"
 
     def _open_plan(self, bundle: Bundle) -> str:

@@ -236,13 +236,22 @@ def _set_flags(library: Any, config: Any, network: Any) -> tuple[str, ...]:
     flags = library.BuilderFlag
     config.clear_flag(flags.TF32)
     if not hasattr(library.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
-        # TensorRT 8.6 does not take the graph at its word: each type has to be allowed.
-        layers = list(map(network.get_layer, range(network.num_layers)))
-        if any(layer.type == library.LayerType.QUANTIZE for layer in layers):
-            config.set_flag(flags.INT8)
-        if any(layer.get_output_type(0) == library.float16 for layer in layers):
-            config.set_flag(flags.FP16)
+        for name in _allow_types(library, network):
+            config.set_flag(getattr(flags, name))
     return tuple(sorted(name for name, flag in flags.__members__.items() if config.get_flag(flag)))
+
+
+def _allow_types(library: Any, network: Any) -> list[str]:
+    """Flags with which TensorRT 8.6, which takes no graph at its word, computes in the types of this one."""
+    layers = list(map(network.get_layer, range(network.num_layers)))
+    allowed = ["INT8"] if any(layer.type == library.LayerType.QUANTIZE for layer in layers) else []
+    if any(layer.get_output_type(0) == library.float16 for layer in layers):
+        allowed += ["FP16", "PREFER_PRECISION_CONSTRAINTS"]
+        # Where float16 is allowed at all, float32 layers have to be held to their type.
+        for layer in layers:
+            if layer.get_output_type(0) == library.float32 and layer.type.name not in ("CONSTANT", "CAST"):
+                layer.precision = library.float32
+    return allowed
 
 
 def _add_profile(parsed: Parsed, config: Any, batches: tuple[int, int, int]) -> tuple[int, int, int] | None:

@@ -1,0 +1,210 @@
+"""Judges what the entrants made: the same preprocessing, settings, faces and turns for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.faceset import FaceSet
+from edgefer.models import count, get
+from edgefer_bench.drop import accuracy_drop
+from edgefer_bench.scoring import predict
+from edgefer_bench.timing import Report, blocks
+from edgefer_export import targets
+from edgefer_runtime.bundle import Bundle, write_bundle
+from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.errors import EdgeferError
+from edgefer_runtime.footprint import footprint_in_subprocess
+from edgefer_runtime.manifest import Manifest
+from edgefer_runtime.measuring import MeasureSettings, measure
+from peers.entrants import Outcome
+from peers.handover import Handover
+from peers.joining import join
+from peers.tools import contract
+
+FLOATS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
+"""Targets and precisions that the float graph is timed in; the first one is the reference."""
+
+HINT = "INFERENCE_PRECISION_HINT"
+INPUTS = 128  # faces to rotate over
+BLOCK_CALLS = 10
+MAX_WARMUP_S = 20.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An engine to be judged.
+
+    Attributes:
+        name: of the entrant it comes from, ``"float"`` for the graph that all were given.
+        title: what tables call it.
+        rest: what it computes in where it is not INT8: ``"fp32"`` or ``"bf16"``.
+        bundle: the engine.
+    """
+
+    name: str
+    title: str
+    rest: str
+    bundle: Bundle
+
+    def to_json(self) -> dict[str, str]:
+        """What it is called and where it runs."""
+        target = self.bundle.manifest.target
+        return {"name": self.name, "title": self.title, "target": target, "rest": self.rest}
+
+
+def float_candidates(handover: Handover, folder: Path) -> list[Candidate]:
+    """The graph that all were given, in every target and precision of :data:`FLOATS` that this CPU has."""
+    graph = handover.given / contract.GRAPH
+    return [
+        Candidate("float", "float", precision, _bundle(handover, graph, target, precision, folder))
+        for target, precision in FLOATS
+        if precision != "bf16" or _has_bfloat16()
+    ]
+
+
+def candidates(handover: Handover, outcome: Outcome, folder: Path) -> list[Candidate]:
+    """Engines of what an entrant made.
+
+    On a CPU that has bfloat16 a model for OpenVINO makes two: OpenVINO computes in it what is left in float,
+    unless told not to, as edgefer tells it.
+    """
+    assert outcome.model is not None, "the entrant has failed"
+    entrant = outcome.entrant
+    model = join(handover.given / contract.PREPROCESSING, outcome.model, outcome.model.parent)
+    bundle = _bundle(handover, model, entrant.target, "int8", folder / entrant.name)
+    made = [Candidate(entrant.name, entrant.title, "fp32", bundle)]
+    if entrant.target == "openvino" and _has_bfloat16():
+        manifest = replace(bundle.manifest, options={**bundle.manifest.options, HINT: "bf16"})
+        files = {file.path: bundle.folder / file.path for file in manifest.files}
+        hinted = write_bundle(folder / entrant.name / "openvino-int8-bf16", manifest, files, {})
+        made.append(Candidate(entrant.name, entrant.title, "bf16", hinted))
+    return made
+
+
+def refusal(candidate: Candidate, threads: int) -> str:
+    """Why a fresh process cannot run the engine with so many threads; "" when it can."""
+    try:
+        footprint_in_subprocess(candidate.bundle.path, threads=threads)
+    except EdgeferError as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def judge(
+    candidates: Mapping[Candidate, Sequence[int]],
+    faces: FaceSet,
+    *,
+    duration_s: float,
+    on_progress: Report,
+) -> list[dict[str, Any]]:
+    """Time the engines in turns, for each number of threads those that run with it; let each label all faces.
+
+    Args:
+        candidates: with the numbers of threads to run them with, one or more; the first one is the reference
+            that accuracy drops from.
+        faces: in none of the sets that the entrants were given.
+        duration_s: timed seconds an engine and number of threads.
+        on_progress: told how far each stage is.
+
+    Returns:
+        A row a candidate: ``name``, ``title``, ``target``, ``rest``, ``size_mb``, ``accuracy``, ``drop``
+        (:class:`edgefer_bench.drop.Drop`), and ``times``: threads -> ``p50_ms`` and the medians of its blocks
+        in ``wall_ms`` and ``cpu_ms``, all threads' CPU time; the i-th blocks of all ran side by side.
+    """
+    times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
+    for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
+        chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
+        opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in chosen]
+        for candidate, timed in zip(chosen, _time(opened, faces, duration_s, on_progress), strict=True):
+            times[candidate][str(threads)] = timed
+    answers: list[NDArray[np.float32]] = []
+    for candidate, numbers in candidates.items():
+        on_progress("accuracy", len(answers), len(candidates))
+        classifier = Classifier.open(candidate.bundle, threads=max(numbers))
+        answers.append(predict(classifier, faces, lambda done: None))
+    on_progress("accuracy", len(candidates), len(candidates))
+    return [
+        {
+            **candidate.to_json(),
+            "size_mb": candidate.bundle.size_bytes / 1e6,
+            "accuracy": 100 * float((answer.argmax(axis=1) == faces.labels).mean()),
+            "drop": accuracy_drop(answers[0], answer, faces.labels, classes=faces.classes).to_json(),
+            "times": times[candidate],
+        }
+        for candidate, answer in zip(candidates, answers, strict=True)
+    ]
+
+
+class _Clocked:
+    """An engine's ``run`` that keeps the CPU time, of all threads, of each call in ns."""
+
+    def __init__(self, run: Callable[[NDArray[np.uint8]], Any]) -> None:
+        self.run = run
+        self.cpu_ns: list[int] = []
+
+    def __call__(self, image: NDArray[np.uint8]) -> None:
+        begin = time.process_time_ns()
+        self.run(image)
+        self.cpu_ns.append(time.process_time_ns() - begin)
+
+
+def _time(
+    classifiers: Sequence[Classifier], faces: FaceSet, duration_s: float, on_progress: Report
+) -> list[dict[str, Any]]:
+    positions = np.linspace(0, len(faces) - 1, min(INPUTS, len(faces))).astype(np.int64)
+    settings = MeasureSettings(
+        duration_s=duration_s,
+        block_calls=BLOCK_CALLS,
+        min_inputs=len(positions),
+        min_warmup_s=min(MeasureSettings.min_warmup_s, duration_s),
+        max_warmup_s=MAX_WARMUP_S,
+    )
+    subjects = {str(number): _Clocked(classifier.engine.run) for number, classifier in enumerate(classifiers)}
+    timed = measure(
+        subjects,
+        [faces.images[position : position + 1] for position in positions],
+        settings,
+        lambda phase, part: on_progress(phase, round(100 * part), 100),
+    )
+    rows = []
+    for subject, samples in zip(subjects.values(), timed.samples.values(), strict=True):
+        cpu = replace(samples, latency_ns=np.array(subject.cpu_ns[-len(samples.latency_ns) :]))
+        rows.append(
+            {
+                "p50_ms": float(np.median(samples.latency_ns)) / 1e6,
+                "wall_ms": [float(np.median(block)) / 1e6 for block in blocks(samples)],
+                "cpu_ms": [float(np.median(block)) / 1e6 for block in blocks(cpu)],
+            }
+        )
+    return rows
+
+
+def _bundle(handover: Handover, model: Path, target: str, precision: str, folder: Path) -> Bundle:
+    checkpoint = handover.checkpoint
+    work = folder / f"{target}-{precision}"
+    engine = targets.get(target).build(model, precision, work / "engine")
+    manifest = Manifest(
+        model=checkpoint.model,
+        variant=checkpoint.variant,
+        parameters=count(get(checkpoint.model), checkpoint.variant, len(checkpoint.classes)),
+        classes=checkpoint.classes,
+        input=checkpoint.contract,
+        target=target,
+        precision=precision,
+        entry=engine.entry,
+        options=engine.options,
+        tools=engine.tools,
+    )
+    return write_bundle(work / "bundle", manifest, engine.files, {})
+
+
+def _has_bfloat16() -> bool:
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,0 +1,1 @@
+"""One file an entrant; see :mod:`peers.tools.contract`."""

@@ -1,0 +1,186 @@
+"""Calibration sets for the commands: drawn from training faces or from frames, or opened."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefer.data.faceset import FaceSet
+from edgefer.data.registry import find
+from edgefer.pipeline import Report, counting, ignore
+from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.frames import UNLABELLED, is_frames, list_frames, load_frames
+from edgefer.pipeline.leaks import TRAINING
+from edgefer.pipeline.subjects import find_checkpoint
+from edgefer_runtime.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from edgefer_calibration import CalibrationSet
+
+FACES = 300
+STRATEGY = "class"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which calibration set to draw.
+
+    Attributes:
+        data: a face set, or a folder of the robot's own pictures.
+        strategy: one of :data:`edgefer_calibration.strategies.STRATEGIES`; None for what suits ``data``.
+        count: how many images.
+        seed: which of the equally good draws.
+        model: whose features ``diverse`` goes by; a model's name or a checkpoint.
+        or_fewer: take all there are where there are fewer than ``count``.
+    """
+
+    data: str
+    strategy: str | None = None
+    count: int = FACES
+    seed: int = 0
+    model: str | None = None
+    or_fewer: bool = False
+
+
+def draw_set(draw: Draw, on_progress: Report = ignore) -> CalibrationSet:
+    """Draw a calibration set and validate it.
+
+    Raises:
+        UsageError: no such set or strategy, or a strategy without what it goes by.
+        DataError: faces of an evaluation split, too few of them, or pictures that cannot calibrate.
+    """
+    folder = Path(draw.data).expanduser()
+    if draw.strategy == "folder" and not folder.is_dir():
+        raise UsageError(f"{draw.data} is no folder", expected="--data with the folder of your pictures")
+    frames = draw.strategy == "folder" or is_frames(folder)
+    calibration = _of_frames(draw, folder, on_progress) if frames else _of_faces(draw, on_progress)
+    calibration.validate()
+    return calibration
+
+
+def draw_from(
+    faces: FaceSet,
+    strategy: str,
+    count: int,
+    seed: int,
+    features: NDArray[np.float32] | None = None,
+) -> CalibrationSet:
+    """Draw a calibration set from faces at hand.
+
+    Args:
+        faces: training faces, or pictures without labels.
+        strategy, count, seed: as in :class:`Draw`.
+        features: N x D, for ``diverse``.
+
+    Raises:
+        UsageError, DataError: as :func:`edgefer_calibration.strategies.choose`.
+    """
+    from edgefer_calibration.strategies import Candidates, choose
+
+    candidates = Candidates(
+        faces.name,
+        len(faces),
+        None if faces.classes == (UNLABELLED,) else faces.labels,
+        faces.classes,
+        faces.attributes.get("yaw"),
+        features,
+    )
+    chosen = choose(strategy, candidates, count, seed)
+    return _calibration(faces.take(chosen), chosen, strategy, seed)
+
+
+def open_calibration(name: str, on_progress: Report = ignore) -> CalibrationSet:
+    """The calibration set in a file; or, of a face set or a folder of pictures, the one drawn by default.
+
+    Raises:
+        UsageError, DataError: no such file or set, or one that cannot calibrate.
+    """
+    from edgefer_calibration.storage import SUFFIX, read_set
+
+    path = Path(name).expanduser()
+    if path.suffix != SUFFIX:
+        return draw_set(Draw(name, or_fewer=True), on_progress)
+    calibration = read_set(path)
+    calibration.validate()
+    return calibration
+
+
+def features_of(model: str, faces: FaceSet, on_progress: Report) -> NDArray[np.float32]:
+    """What the last layer of ``model`` is given for each face: N x D."""
+    checkpoint, _ = find_checkpoint(model)
+    from edgefer.training.trained import TrainedNetwork
+
+    advance = counting(on_progress, "features", len(faces))
+    return TrainedNetwork(checkpoint).features(faces.images, np.arange(len(faces)), advance)
+
+
+def training_faces(name: str, on_progress: Report) -> FaceSet:
+    """The face set called ``name``, of which no face may be there for evaluation.
+
+    Raises:
+        DataError: some are of another split than a training one.
+    """
+    faces = load_faces(name, on_progress)
+    own = np.unique(faces.attributes.get("split", np.array([""]))).tolist()
+    rendered = re.match(r"[a-z-]+", name.partition(":")[2]) if find(name) is None else None
+    splits = {str(split) for split in own} | ({rendered[0]} if rendered else set())
+    if others := sorted(splits - {*TRAINING, ""}):
+        raise DataError(
+            f"{name} holds faces of the split {', '.join(others)}",
+            expected="training faces only: ranges fitted to the faces that measure the drop hide some of it",
+            action="name the training split, such as synthfer:train or rafdb:PATH@train",
+        )
+    return faces
+
+
+def _of_faces(draw: Draw, on_progress: Report) -> CalibrationSet:
+    faces = training_faces(draw.data, on_progress)
+    strategy = draw.strategy or STRATEGY
+    features = _features(draw, strategy, faces, on_progress)
+    return draw_from(faces, strategy, _count(draw, len(faces)), draw.seed, features)
+
+
+def _of_frames(draw: Draw, folder: Path, on_progress: Report) -> CalibrationSet:
+    from edgefer_calibration.strategies import Candidates, choose
+
+    pictures, strategy = list_frames(folder, on_progress), draw.strategy or "folder"
+    count = _count(draw, len(pictures))
+    if strategy == "diverse":
+        faces = load_frames(folder, pictures, on_progress)
+        return draw_from(faces, strategy, count, draw.seed, _features(draw, strategy, faces, on_progress))
+    # Of a day's frames only those chosen are decoded.
+    chosen = choose(strategy, Candidates(str(folder), len(pictures)), count, draw.seed)
+    faces = load_frames(folder, [pictures[index] for index in chosen], on_progress)
+    return _calibration(faces, chosen, strategy, draw.seed)
+
+
+def _features(draw: Draw, strategy: str, faces: FaceSet, on_progress: Report) -> NDArray[np.float32] | None:
+    if strategy != "diverse" or draw.model is None:
+        return None
+    return features_of(draw.model, faces, on_progress)
+
+
+def _count(draw: Draw, total: int) -> int:
+    return min(draw.count, total) if draw.or_fewer else draw.count
+
+
+def _calibration(faces: FaceSet, indices: NDArray[np.int64], strategy: str, seed: int) -> CalibrationSet:
+    """``faces``, already in the order of ``indices``, as a calibration set."""
+    from edgefer_calibration import CalibrationSet
+
+    unlabelled = faces.classes == (UNLABELLED,)
+    return CalibrationSet(
+        images=faces.images,
+        name=faces.name,
+        indices=indices,
+        labels=None if unlabelled else faces.labels,
+        classes=() if unlabelled else faces.classes,
+        attributes=faces.attributes,
+        strategy=strategy,
+        seed=seed,
+    )

@@ -1,0 +1,89 @@
+"""Calibration sets in files: made, checked, shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.calibrate import Draw, draw_set
+from edgefer.pipeline.faces import load_faces, require_picture
+from edgefer.pipeline.leaks import as_faces, guard, held_out
+from edgefer_runtime.files import replacing
+
+if TYPE_CHECKING:
+    from edgefer_calibration import CalibrationSet
+
+
+def make_calibration(
+    draw: Draw, against: Sequence[str], output: Path, on_progress: Report = ignore
+) -> CalibrationSet:
+    """Draw a set, hold it against evaluation faces, and write it to ``output``.
+
+    Args:
+        draw: which set.
+        against: face sets that it must share nothing with; those of
+            :func:`~edgefer.pipeline.leaks.held_out` when empty.
+        output: a ``.npz`` file.
+
+    Raises:
+        UsageError, DataError: it cannot be drawn, shares pictures or people, or cannot be written.
+    """
+    from edgefer_calibration.storage import require_name, write_set
+
+    require_name(output)
+    calibration = draw_set(draw, on_progress)
+    for name in against or held_out(draw.data):
+        guard(calibration, load_faces(name, on_progress))
+    write_set(output, calibration)
+    return calibration
+
+
+def check_calibration(path: Path, against: Sequence[str], on_progress: Report = ignore) -> CalibrationSet:
+    """Read a set from its file, validate it and hold it against evaluation faces.
+
+    Raises:
+        UsageError, DataError: it is damaged or would calibrate wrongly, or shares pictures or people.
+    """
+    from edgefer_calibration.storage import read_set
+
+    calibration = read_set(path)
+    calibration.validate()
+    for name in against:
+        guard(calibration, load_faces(name, on_progress))
+    return calibration
+
+
+def show_calibration(path: Path, output: Path) -> CalibrationSet:
+    """Draw a set's contact sheet, valid or not, to ``output``.
+
+    Raises:
+        UsageError: ``output`` does not end as a picture does.
+        DataError: the file is damaged.
+    """
+    require_picture(output)
+    from edgefer.data.sheet import balance_sheet
+    from edgefer_calibration.storage import read_set
+
+    calibration = read_set(path)
+    with replacing(output) as temporary:
+        balance_sheet(as_faces(calibration)).save(temporary, quality=90)
+    return calibration
+
+
+def describe(calibration: CalibrationSet) -> dict[str, Any]:
+    """The set as JSON: its summary with shape, and images of each class and yaw as far as they are known."""
+    yaws = calibration.attributes.get("yaw")
+    return {
+        **calibration.summary(),
+        "shape": list(calibration.images.shape),
+        "classes": {}
+        if calibration.labels is None
+        else {
+            name: int((calibration.labels == label).sum()) for label, name in enumerate(calibration.classes)
+        },
+        "yaws": {} if yaws is None else {f"{yaw:g}": int((yaws == yaw).sum()) for yaw in np.unique(yaws)},
+    }

@@ -1,0 +1,91 @@
+"""The calibration set's leakage guard: ranges are read from nothing of what measures the drop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgefer.data.faceset import FaceSet
+from edgefer.data.registry import find, list_faces
+from edgefer.pipeline.frames import UNLABELLED, is_frames
+from edgefer_runtime.errors import DataError
+
+if TYPE_CHECKING:
+    from edgefer_calibration import CalibrationSet
+
+TRAINING = ("train", "train-large")
+"""Splits that are not there for evaluation."""
+
+LISTED = 8
+"""Pairs named in a message."""
+
+LOOKALIKE = 0.005
+"""Distance from which two pictures of people whom their set tells apart only look alike. A picture stays
+nearer to itself at JPEG quality 30; SynthFER's people 12 and 465 are 0.010 apart in profile."""
+
+
+def held_out(data: str) -> tuple[str, ...]:
+    """The evaluation splits that belong to the face set ``data``."""
+    if is_frames(Path(data).expanduser()):
+        return ()
+    place = find(data)
+    if place is None:
+        return ("synthfer:eval",)
+    splits = [split for split in list_faces(place).splits if split not in TRAINING]
+    return tuple(f"{place.dataset.name}:{place.path}@{split}" for split in splits)
+
+
+def guard(calibration: CalibrationSet, held_out: FaceSet) -> None:
+    """Check that a calibration set shares no picture and no person with faces that measure the drop.
+
+    Raises:
+        DataError: it does; the pairs are named, each by its number in its set, or by its file.
+    """
+    from edgefer.data.leakage import differing_subjects, find_duplicates, shared_subjects
+
+    faces = as_faces(calibration)
+    if people := shared_subjects(faces, held_out):
+        raise _leak(
+            f"people are both in calibration set {calibration.name} and in {held_out.name}",
+            map(str, people),
+        )
+    apart = differing_subjects(faces, held_out)
+    pairs = [
+        pair
+        for pair in find_duplicates(faces, held_out)
+        if pair.distance < LOOKALIKE or not apart(pair.first_index, pair.second_index)
+    ]
+    if pairs:
+        raise _leak(
+            f"pictures are both in calibration set {calibration.name} and in {held_out.name}",
+            (
+                f"{calibration.called(pair.first_index)} = {pair.second_index} "
+                f"({pair.kind}{', mirrored' if pair.mirrored else ''})"
+                for pair in pairs
+            ),
+        )
+
+
+def as_faces(calibration: CalibrationSet) -> FaceSet:
+    """The set's images as a face set."""
+    labels = calibration.labels
+    return FaceSet(
+        name=calibration.name,
+        images=calibration.images,
+        labels=np.zeros(len(calibration), np.int64) if labels is None else labels,
+        classes=(UNLABELLED,) if labels is None else calibration.classes,
+        attributes=calibration.attributes,
+    )
+
+
+def _leak(found: str, named: Iterable[str]) -> DataError:
+    names = [*named]
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return DataError(
+        f"{found}: {', '.join(names[:LISTED])}{more}",
+        expected="nothing of what measures the drop in what the ranges are read from",
+        action="calibrate on training faces, or evaluate on others",
+    )

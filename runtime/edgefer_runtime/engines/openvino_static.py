@@ -1,0 +1,41 @@
+"""An OpenVINO graph of fixed sizes, for devices that take no other: its preprocessing is left to the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.engines.base import INPUT
+
+
+def behind_preprocessing(model: Any, contract: InputContract, batch: int) -> Any:
+    """The part of ``model`` that takes prepared faces, float32 ``batch`` x C x H x W.
+
+    Crops come in any size, so the whole graph has sizes that are not known before it runs.
+
+    Args:
+        model: an ``openvino.Model`` that takes crops; used up.
+        contract: what the network takes.
+        batch: faces in a call.
+    """
+    from openvino import Model, PartialShape, Type
+    from openvino import opset13 as op
+
+    shape = [batch, contract.channels, contract.height, contract.width]
+    prepared = next(
+        node.output(0)
+        for node in model.get_ordered_ops()
+        if node.get_type_name() != "Constant" and _sizes(node.output(0)) == shape[1:]
+    )
+    faces = op.parameter(PartialShape(shape), Type.f32, name=INPUT)
+    faces.output(0).set_names({INPUT})
+    for user in prepared.get_target_inputs():
+        user.replace_source_output(faces.output(0))
+    return Model(model.get_results(), [faces], "network")
+
+
+def _sizes(value: Any) -> list[int]:
+    """Sizes after the first, if all of them are fixed; else none."""
+    shape = value.get_partial_shape()
+    lengths = [*shape][1:] if shape.rank.is_static else []
+    return [length.get_length() for length in lengths] if all(each.is_static for each in lengths) else []
