@@ -91,7 +91,7 @@ def make_records(
     ]
     medians = [block_medians(engine) for engine in run.engines]
     given = None if reference is None else ("the float network", reference)
-    ratios = speedups(bundles, medians)
+    ratios = speedups(bundles, run.engines)
     losses = drops(bundles, predictions, faces, given)
     shared = {
         "schema": SCHEMA,

@@ -35,14 +35,15 @@ def block_medians(samples: Timed) -> list[float]:
     return [float(np.median(part)) for part in blocks(samples)]
 
 
-def speedups(bundles: Sequence[Bundle], medians: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+def speedups(bundles: Sequence[Bundle], runs: Sequence[Timed]) -> list[dict[str, Any]]:
     """How many times as fast each engine is as the fp32 engine of its own target (``float``), and as that
     of ONNX Runtime (``onnxruntime_fp32``), of the same model and variant; null where that was not measured.
 
     Args:
         bundles: the engines.
-        medians: of each engine's blocks, side by side in the order of ``bundles``.
+        runs: their samples, in the order of ``bundles``.
     """
+    medians = [block_medians(run) for run in runs]
     by_identity = {identity(bundle): times for bundle, times in zip(bundles, medians, strict=True)}
     found = []
     for bundle, times in zip(bundles, medians, strict=True):

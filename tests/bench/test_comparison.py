@@ -82,10 +82,14 @@ def test_engines_really_timed(make_bundle, faces):
         return answer
 
     classifiers[-1].engine.run = slower
-    measured = time_engines(classifiers, spread(faces.images, 1), duration_s=1.0, max_warmup_s=0.5)
-    first, *others = [record(blocks(samples)) for samples in measured.samples.values()]
-    verdicts = [compare([first], [other], limit=0.03)[0].verdict for other in others]
-    assert "slower" not in verdicts[:10], verdicts
+    # On a busy machine a second is not enough to tell; then, as the verdict says, measure longer.
+    for duration_s in (1.0, 2.0, 4.0):
+        measured = time_engines(classifiers, spread(faces.images, 1), duration_s=duration_s, max_warmup_s=0.5)
+        first, *others = [record(blocks(samples)) for samples in measured.samples.values()]
+        verdicts = [compare([first], [other], limit=0.03)[0].verdict for other in others]
+        assert "slower" not in verdicts[:10], verdicts
+        if verdicts[10] == "slower":
+            break
     assert verdicts[10] == "slower", compare([first], [others[10]], limit=0.03)
 
 
