@@ -148,10 +148,12 @@ def cells(bundle: Bundle, timing: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def bounded(value: float, bounds: Sequence[float]) -> str:
-    """``0.11 (-0.24 to 0.48)``, or the number alone where it is exact."""
+def bounded(value: float, bounds: Sequence[float] | None) -> str:
+    """``0.11 (-0.24 to 0.48)``, or the number alone where it is exact or was measured too rarely."""
+    if bounds is None or bounds[0] == bounds[1]:
+        return number(value, 2)
     low, high = (number(bound, 2) for bound in bounds)
-    return number(value, 2) if bounds[0] == bounds[1] else f"{number(value, 2)} ({low} to {high})"
+    return f"{number(value, 2)} ({low} to {high})"
 
 
 def line(texts: Iterable[str]) -> str:

@@ -61,14 +61,14 @@ class Verdict:
     """See the module.
 
     Attributes:
-        chosen: the engine to use, by target and precision.
-        reason: one sentence for people, which begins with it.
+        chosen: the engine to use, by target and precision; None when the timings are too few to tell.
+        reason: the same and why, in one sentence for people.
         notes: what else should be known: engines that are slower than float, doubts, lost candidates.
         against: the engine that ``speed`` compares with.
         engines: all that were timed.
     """
 
-    chosen: str
+    chosen: str | None
     reason: str
     notes: tuple[str, ...]
     against: str
@@ -123,6 +123,14 @@ def _choose(
     lead = {key: paired_ratio(medians[key], medians[fastest]) for key in fit}
     level = [key for key in fit if not _above_one(lead[key])]
     chosen = min(level, key=lambda key: (WIDEST_FIRST.index(key[1]), -engines[key].speed.value))
+    if lead[fastest].interval is None:
+        return Verdict(
+            chosen=None,
+            reason="undecided: the machine is too busy to time engines on, or they are very slow",
+            notes=tuple(_unstable(engines.values())),
+            against=engines[against].engine,
+            engines=tuple(engines.values()),
+        )
     notes = [
         *_outrun(engines.values(), engines[chosen], limit_points),
         *_no_faster_than_float(engines.values()),
@@ -185,5 +193,4 @@ def _above_one(ratio: Ratio) -> bool:
 
 
 def _times(ratio: Ratio) -> str:
-    doubt = "" if ratio.interval else " (too few blocks for an interval)"
-    return f"{with_interval(ratio.value, ratio.interval, 2)} times{doubt}"
+    return f"{with_interval(ratio.value, ratio.interval, 2)} times"

@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--validation", default="synthfer:val", help="for tools that look at accuracy")
     parser.add_argument("--data", default="synthfer:eval", help="what all are judged on")
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--duration", type=float, default=5.0, help="timed seconds an engine")
+    parser.add_argument("--duration", type=float, default=6.0, help="timed seconds an engine")
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds an entrant may take")
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
     parser.add_argument("--page", type=Path, default=PAGE)

@@ -15,7 +15,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import count, get
 from edgefer_bench.drop import accuracy_drop
 from edgefer_bench.scoring import predict
-from edgefer_bench.timing import Report, blocks
+from edgefer_bench.timing import Report
 from edgefer_export import targets
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
@@ -35,7 +35,9 @@ FLOATS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 HINT = "INFERENCE_PRECISION_HINT"
 INPUTS = 128  # faces to rotate over
 BLOCK_CALLS = 10
-MAX_WARMUP_S = 20.0
+
+OPENINGS = 12
+"""How often each engine is opened anew: where it comes to lie in memory changes its speed by some percent."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,15 @@ def judge(
         candidates: with the numbers of threads to run them with, one or more; the first one is the reference
             that accuracy drops from.
         faces: in none of the sets that the entrants were given.
-        duration_s: timed seconds an engine and number of threads.
+        duration_s: timed seconds an engine and number of threads, over all its openings.
         on_progress: told how far each stage is.
 
     Returns:
         A row a candidate: ``name``, ``title``, ``target``, ``rest``, ``size_mb``, ``accuracy``, ``drop``
-        (:class:`edgefer_bench.drop.Drop`), and ``times``: threads -> ``p50_ms`` and the medians of its blocks
-        in ``wall_ms`` and ``cpu_ms``, all threads' CPU time; the i-th blocks of all ran side by side.
+        (:class:`edgefer_bench.drop.Drop`), and ``times``: threads -> the median of each opening's calls, as
+        ``wall_ms`` and, all threads' CPU time, ``cpu_ms``; the i-th openings of all ran side by side.
     """
-    times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
-    for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
-        chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
-        opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in chosen]
-        for candidate, timed in zip(chosen, _time(opened, faces, duration_s, on_progress), strict=True):
-            times[candidate][str(threads)] = timed
+    times = _times(candidates, faces, duration_s, on_progress)
     answers: list[NDArray[np.float32]] = []
     for candidate, numbers in candidates.items():
         on_progress("accuracy", len(answers), len(candidates))
@@ -143,6 +140,26 @@ def judge(
     ]
 
 
+def _times(
+    candidates: Mapping[Candidate, Sequence[int]], faces: FaceSet, duration_s: float, on_progress: Report
+) -> dict[Candidate, dict[str, Any]]:
+    times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
+    for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
+        chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
+        for candidate in chosen:
+            times[candidate][str(threads)] = {"wall_ms": [], "cpu_ms": []}
+        for opening in range(OPENINGS):
+            on_progress(f"{threads} threads", opening, OPENINGS)
+            first = opening % len(chosen)
+            order = chosen[first:] + chosen[:first]
+            opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in order]
+            for candidate, medians in zip(order, _time(opened, faces, duration_s / OPENINGS), strict=True):
+                for clock, median_ms in medians.items():
+                    times[candidate][str(threads)][clock].append(median_ms)
+        on_progress(f"{threads} threads", OPENINGS, OPENINGS)
+    return times
+
+
 class _Clocked:
     """An engine's ``run`` that keeps the CPU time, of all threads, of each call in ns."""
 
@@ -156,35 +173,24 @@ class _Clocked:
         self.cpu_ns.append(time.process_time_ns() - begin)
 
 
-def _time(
-    classifiers: Sequence[Classifier], faces: FaceSet, duration_s: float, on_progress: Report
-) -> list[dict[str, Any]]:
+def _time(classifiers: Sequence[Classifier], faces: FaceSet, duration_s: float) -> list[dict[str, float]]:
+    """The median of each engine's calls, in turns A B B A, by either clock."""
     positions = np.linspace(0, len(faces) - 1, min(INPUTS, len(faces))).astype(np.int64)
     settings = MeasureSettings(
         duration_s=duration_s,
         block_calls=BLOCK_CALLS,
         min_inputs=len(positions),
-        min_warmup_s=min(MeasureSettings.min_warmup_s, duration_s),
-        max_warmup_s=MAX_WARMUP_S,
+        max_warmup_s=0,  # a single block each
     )
     subjects = {str(number): _Clocked(classifier.engine.run) for number, classifier in enumerate(classifiers)}
-    timed = measure(
-        subjects,
-        [faces.images[position : position + 1] for position in positions],
-        settings,
-        lambda phase, part: on_progress(phase, round(100 * part), 100),
-    )
-    rows = []
-    for subject, samples in zip(subjects.values(), timed.samples.values(), strict=True):
-        cpu = replace(samples, latency_ns=np.array(subject.cpu_ns[-len(samples.latency_ns) :]))
-        rows.append(
-            {
-                "p50_ms": float(np.median(samples.latency_ns)) / 1e6,
-                "wall_ms": [float(np.median(block)) / 1e6 for block in blocks(samples)],
-                "cpu_ms": [float(np.median(block)) / 1e6 for block in blocks(cpu)],
-            }
-        )
-    return rows
+    timed = measure(subjects, [faces.images[position : position + 1] for position in positions], settings)
+    return [
+        {
+            "wall_ms": float(np.median(samples.latency_ns)) / 1e6,
+            "cpu_ms": float(np.median(subject.cpu_ns[-len(samples.latency_ns) :])) / 1e6,
+        }
+        for subject, samples in zip(subjects.values(), timed.samples.values(), strict=True)
+    ]
 
 
 def _bundle(handover: Handover, model: Path, target: str, precision: str, folder: Path) -> Bundle:

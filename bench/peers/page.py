@@ -34,15 +34,17 @@ HOW = """## How it was measured
 
 - All were given edgefer's float ONNX, {calibration[faces]} calibration faces ({calibration[name]}, sha256
   {calibration[sha256]:.12}), and, for a tool that looks at accuracy while it quantizes,
-  {validation[faces]} more ({validation[name]}). They were judged on {evaluation[name]}, which none was given.
+  {validation[faces]} more ({validation[name]}). They were judged on the faces named with each model, which
+  none was given.
 - Other tools quantized the network behind the preprocessing, which some of them cannot read and others
   would quantize; edgefer's preprocessing was then put before what they made. So all engines take the same
   uint8 crops.
 - Each ran in the runtime it is meant for, all with the settings of edgefer's runtime. On a processor that
   has bfloat16 OpenVINO computes in it what is not INT8; edgefer has that computed in float32. Both are shown,
   as bf16 and fp32.
-- Batch 1, engines in turns A B B A in one process. Two threads: latency. One thread: CPU time, which other
-  work on the machine disturbs less. Times are compared by the medians of interleaved blocks
+- Batch 1, engines in turns A B B A in one process, all opened anew twelve times, because where an engine
+  comes to lie in memory changes its speed by some percent. With one thread CPU time is compared, which other
+  work on the machine disturbs less, with more threads latency: by the medians of the openings
   (Hodges-Lehmann, 95 %).
 - *Drop*: accuracy of the float network minus the engine's on the same faces, in points, with a paired 95 %
   interval (Tango). *To make*: what quantizing took, the library's import included; a tool was given
@@ -81,36 +83,46 @@ def _summary(records: Sequence[Row]) -> str:
 
 def _of_model(record: Row) -> list[str]:
     """The section of a model: a row an engine, and what failed."""
-    entrants = {entry["entrant"]["name"]: entry for entry in record["entrants"]}
     counts = list(record["engines"][0]["times"])
-    ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
     head = ["tool", "engine"]
     for threads in counts:
         head += [f"{threads} threads, ms" if threads != "1" else "1 thread, CPU ms", "time"]
     head += ["MB", "drop", "to make, s", "CPU s", "peak MB"]
+    evaluation, failed = record["evaluation"], _failed(record)
+    heading = f"## {record['model']}\n\n{evaluation['name']}: {evaluation['faces']:,} faces.\n"
+    return [heading, _table(head, _lines(record, counts)), *(["Failed:\n", failed] if failed else [])]
+
+
+def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
+    entrants = {entry["entrant"]["name"]: entry for entry in record["entrants"]}
+    ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
     lines = []
     for row in record["engines"]:
         line = [row["title"], _engine(row)]
         for threads in counts:
             ran = threads in row["times"]
-            line += [number(float(np.median(_blocks(row, threads)))) if ran else NOTHING]
+            line += [number(float(np.median(_medians(row, threads)))) if ran else NOTHING]
             line += [_shown(_ratio(row, ours[threads], threads)) if ran else NOTHING]
         entry = entrants.get(row["name"], {})
         peak = entry.get("peak_memory_bytes")
-        line += [number(row["size_mb"]), _drop(row), number(entry.get("seconds"))]
-        line += [number(entry.get("cpu_seconds")), number(peak and peak / 1e6)]
+        line += [number(row["size_mb"]), NOTHING if row is record["engines"][0] else _drop(row)]
+        line += [number(entry.get("seconds")), number(entry.get("cpu_seconds")), number(peak and peak / 1e6)]
         lines.append(line)
-    failures = [
+    return lines
+
+
+def _failed(record: Row) -> str:
+    """A line for each tool without a model, and for each number of threads that an engine cannot have."""
+    lines = [
         f"- {entry['entrant']['title']}: {entry['failure']}"
-        for entry in entrants.values()
+        for entry in record["entrants"]
         if entry["failure"]
     ]
-    failures += [
-        f"- {engine['title']}, {_engine(engine)}, with {engine['threads']} threads: {engine['reason']}"
+    lines += [
+        f"- {engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
         for engine in record["refusals"]
     ]
-    heading = f"## {record['model']}\n\n{record['evaluation']['faces']:,} faces, {record['created'][:10]}.\n"
-    return [heading, _table(head, lines), *(["Failed:\n", "\n".join(failures) + "\n"] if failures else [])]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _fastest_of_ours(record: Row, threads: str) -> Row:
@@ -120,7 +132,7 @@ def _fastest_of_ours(record: Row, threads: str) -> Row:
         for row in record["engines"]
         if row["name"] in OWN_NAMES and row["rest"] == "fp32" and threads in row["times"]
     ]
-    return min(ours, key=lambda row: float(np.median(_blocks(row, threads))))
+    return min(ours, key=lambda row: float(np.median(_medians(row, threads))))
 
 
 def _fastest_other(record: Row, threads: str) -> Row | None:
@@ -132,17 +144,17 @@ def _fastest_other(record: Row, threads: str) -> Row | None:
         and threads in row["times"]
         and row["drop"]["interval"][1] <= MOST_LOST
     ]
-    return min(others, key=lambda row: float(np.median(_blocks(row, threads))), default=None)
+    return min(others, key=lambda row: float(np.median(_medians(row, threads))), default=None)
 
 
-def _blocks(row: Row, threads: str) -> list[float]:
-    """Medians of an engine's blocks in ms: of CPU time where one thread computes, else of latency."""
+def _medians(row: Row, threads: str) -> list[float]:
+    """Each opening's median in ms: of CPU time where one thread computes, else of latency."""
     times: list[float] = row["times"][threads]["cpu_ms" if threads == "1" else "wall_ms"]
     return times
 
 
 def _ratio(row: Row, over: Row, threads: str) -> Ratio:
-    return paired_ratio(_blocks(row, threads), _blocks(over, threads))
+    return paired_ratio(_medians(row, threads), _medians(over, threads))
 
 
 def _shown(ratio: Ratio) -> str:

@@ -126,14 +126,18 @@ def _diverse(candidates: Candidates, count: int, seed: int) -> Indices:
 def _spread(candidates: Candidates, count: int, seed: int) -> Indices:
     """Evenly over the pictures in their order, which for frames is time: neighbours look alike.
 
-    Positions with their bits reversed (van der Corput's sequence) halve the gaps again and again; the seed
-    chooses where the first one falls.
+    Van der Corput's sequence, scrambled: the next picture comes from the half, the quarter and so on that had
+    fewer; where both had as many, from either by chance, so that it keeps step with nothing, such as two
+    cameras that take turns. A. B. Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences", 1995.
     """
-    bits = max((candidates.total - 1).bit_length(), 1)
-    positions = np.arange(candidates.total)
-    reversed_bits = sum(((positions >> bit) & 1) << (bits - 1 - bit) for bit in range(bits))
-    start = np.random.default_rng(seed).integers(candidates.total)
-    return (np.argsort(reversed_bits) + start)[:count] % candidates.total
+    generator = np.random.default_rng(seed)
+    bits = (candidates.total - 1).bit_length()
+    turns = np.arange(1 << bits)
+    positions = np.zeros_like(turns)
+    for level in range(bits):
+        first_half = generator.integers(2, size=1 << level)
+        positions = positions << 1 | (turns >> level & 1) ^ first_half[turns & (1 << level) - 1]
+    return positions[positions < candidates.total][:count]
 
 
 def _labels(candidates: Candidates) -> NDArray[np.int64]:

@@ -20,6 +20,15 @@ def export(
         str | None, typer.Option(help="A named switch of the model; see `edgefer models`.")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Quantize to INT8 as well as exporting FP32.")] = False,
+    qat: Annotated[
+        int,
+        typer.Option(
+            "--qat",
+            min=0,
+            metavar="EPOCHS",
+            help="Train INT8 this long on the calibration faces; needs --int8.",
+        ),
+    ] = 0,
     fp16: Annotated[bool, typer.Option("--fp16", help="FP16 as well: half the size.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 as well, where a target has it.")] = False,
     target: Annotated[
@@ -97,6 +106,7 @@ def export(
         server=server,
         sign=sign,
         ask_passphrase=_ask_passphrase if sys.stdin.isatty() else None,
+        qat_epochs=qat,
     )
     with progress_bar(quiet=json) as report:
         rows = export_bundles(settings, on_progress=report)

@@ -8,6 +8,7 @@ two looks, at 2.5 % each, let an engine through that exceeds the budget in at mo
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +16,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.candidates import Candidates
 from edgefer.pipeline.islands import Islands, find_islands
 from edgefer_bench.drop import Drop, accuracy_drop
 from edgefer_bench.intervals import tango
-from edgefer_bench.scoring import check_classes
+from edgefer_bench.scoring import CHUNK, check_classes
 from edgefer_runtime.errors import BudgetError, UsageError
 
 if TYPE_CHECKING:
@@ -39,14 +42,14 @@ class Budget:
         max_drop: most points that the drop may be, at the upper end of its 95 % interval.
         time_s: for the search for one target, in seconds.
         judged: the faces that count.
-        validation: labelled faces for the search; not those of ``judged``.
+        validation: labelled faces for the search, none of ``judged``.
         classes: the network's, in the order of its outputs.
         folder: where each target's search is written down, as ``TARGET-int8.search.json``.
         on_progress: told how far things are.
 
     Raises:
         BudgetError: no engine at all could prove that it keeps the budget on so few faces.
-        UsageError: both face sets are one.
+        UsageError: both face sets have pictures in common.
         DataError: the classes of network and faces differ.
     """
 
@@ -60,9 +63,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         require_provable(self.max_drop, self.judged)
-        if self.judged.fingerprint() == self.validation.fingerprint():
+        if shared := len(_pictures(self.validation) & _pictures(self.judged)):
             raise UsageError(
-                f"float islands would be chosen on {self.validation.name}, on which they are judged",
+                f"{shared:,} of the {len(self.validation):,} pictures in {self.validation.name}, on which "
+                f"float islands are chosen, are in {self.judged.name}, too, on which they are judged",
                 expected="other faces: chosen on the judge's own they would be chosen for their luck",
                 action="name other labelled faces with --validation",
             )
@@ -133,6 +137,12 @@ class Budget:
 
 def _named(float_modules: Sequence[str]) -> str:
     return ", ".join(float_modules) or "nothing more"
+
+
+def _pictures(faces: FaceSet) -> set[bytes]:
+    """Hashes of the pictures."""
+    chunks = (faces.images[start : start + CHUNK] for start in range(0, len(faces), CHUNK))
+    return {hashlib.sha256(np.ascontiguousarray(image).data).digest() for chunk in chunks for image in chunk}
 
 
 def require_provable(max_drop: float, faces: FaceSet) -> None:

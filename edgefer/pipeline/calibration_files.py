@@ -26,7 +26,7 @@ def make_calibration(
     Args:
         draw: which set.
         against: face sets that it must share nothing with; those of
-            :func:`~edgefer.pipeline.leaks.held_out` when empty.
+            :func:`~edgefer.pipeline.leaks.held_out` when empty. Pictures without labels belong to none.
         output: a ``.npz`` file.
 
     Raises:
@@ -36,7 +36,7 @@ def make_calibration(
 
     require_name(output)
     calibration = draw_set(draw, on_progress)
-    for name in against or held_out(draw.data):
+    for name in against or (() if calibration.labels is None else held_out(draw.data)):
         guard(calibration, load_faces(name, on_progress))
     write_set(output, calibration)
     return calibration

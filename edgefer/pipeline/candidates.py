@@ -94,7 +94,13 @@ class Candidates:
         on_chunk: Callable[[int], None] = lambda count: None,
     ) -> NDArray[np.float32]:
         """Probabilities of every face, N x K in the order of the set's classes."""
-        run, chunks = self.open(float_modules), []
+        return self.ask(self.open(float_modules), faces, on_chunk)
+
+    def ask(
+        self, run: Run, faces: FaceSet, on_chunk: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """What :meth:`answers` gives, of an engine that is open."""
+        chunks = []
         for start in range(0, len(faces), CHUNK):
             probabilities = run(faces.images[start : start + CHUNK])
             chunks.append(in_classes_of(probabilities, self.classes, faces.classes))

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
@@ -19,13 +16,13 @@ from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces, notice
 from edgefer.pipeline.leaks import guard
+from edgefer.pipeline.narrowing import Quantizer
 from edgefer.pipeline.outcome import serve, time_and_judge, write_page
+from edgefer.pipeline.qat import trainer
 from edgefer.pipeline.requirements import install_command, require
+from edgefer.pipeline.scores import score_drafts
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
-from edgefer_bench.metrics import evaluate
-from edgefer_bench.scoring import drops, predict
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
-from edgefer_runtime.engines.tensorrt_plan import ONNX
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 
 
@@ -36,7 +33,8 @@ class ExportSettings:
     No targets, or ``all``, means those installed; no batch, any. ``time_budget_s`` is for finding float
     islands with which INT8 keeps ``max_drop``, on the faces of ``validation``. ``timing`` times the engines
     against each other. ``server`` names an inference server to lay the bundles out for. ``sign`` is the
-    private key that signs them, ``ask_passphrase`` asks for its passphrase if it has one.
+    private key that signs them, ``ask_passphrase`` asks for its passphrase if it has one. ``qat_epochs`` of
+    quantization-aware training take the place of looking for float islands.
     """
 
     model: str
@@ -55,6 +53,7 @@ class ExportSettings:
     server: str | None = None
     sign: Path | None = None
     ask_passphrase: Callable[[], str] | None = None
+    qat_epochs: int = 0
 
 
 def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> list[dict[str, Any]]:
@@ -91,6 +90,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             f"compute capability {settings.compute_capability} for {', '.join(targets)}",
             expected="--target tensorrt-rtx: the others build for the machine they build on",
         )
+    if settings.qat_epochs and "int8" not in settings.precisions:
+        raise UsageError("--qat without --int8", expected="--int8 --qat EPOCHS: it is INT8 that is trained")
     sign = _signer(settings)
     if settings.model in MODELS:
         get(settings.model).require_deployable(settings.variant)
@@ -116,12 +117,12 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             batch=settings.batch,
             compute_capability=settings.compute_capability,
             calibration=calibration,
-            quantizer=budget.quantize if budget else None,
+            quantizer=_quantizer(settings, budget, on_progress),
             faces=faces,
             folder=Path(folder),
         )
         drafts = draft_bundles(drafting, on_progress)
-        scores = _scores(drafts, faces, on_progress)
+        scores = score_drafts(drafts, faces, on_progress)
         kept, over = [], []
         for draft, score in zip(drafts, scores, strict=True):
             if settings.max_drop is not None and score["drop"]["interval"][1] > settings.max_drop:
@@ -185,7 +186,7 @@ def _budget(
     if settings.max_drop is None or settings.precisions == ("fp32",):
         return None
     require_provable(settings.max_drop, faces)
-    if "int8" not in settings.precisions:
+    if "int8" not in settings.precisions or settings.qat_epochs:
         return None
     return Budget(
         max_drop=settings.max_drop,
@@ -198,48 +199,10 @@ def _budget(
     )
 
 
-def _scores(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> list[dict[str, Any]]:
-    """Accuracy of every draft and its drop against its float twin, as a manifest keeps it."""
-    from edgefer_runtime import Classifier
-
-    done, total = 0, len(drafts) * len(faces)
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        on_progress("accuracy", done, total)
-
-    answers: dict[str, NDArray[np.float32]] = {}
-    predictions, providers = [], []
-    for draft in drafts:
-        # A plan for another machine's GPU cannot run here: its ONNX answers for it, and the score says so.
-        classifier = Classifier.open(draft, allow_fallback=True)
-        provider = classifier.engine.provider
-        sha256 = {file.path: file.sha256 for file in draft.manifest.files}
-        # TensorRT and TensorRT-RTX have the same ONNX, which need not answer twice.
-        answering = sha256[ONNX] if "in place of" in provider else str(draft.path)
-        if answering in answers:
-            advance(len(faces))
-        else:
-            answers[answering] = predict(classifier, faces, advance)
-        predictions.append(answers[answering])
-        providers.append(provider)
-    measured = [
-        evaluate(
-            probabilities,
-            faces.labels,
-            classes=faces.classes,
-            attributes=faces.attributes,
-            parameters=draft.manifest.parameters,
-        )
-        for draft, probabilities in zip(drafts, predictions, strict=True)
-    ]
-    lost = drops(drafts, predictions, faces, None)
-    data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
-    return [
-        {**data, "engine": provider, "evaluation": evaluation.to_json(), "drop": drop}
-        for provider, evaluation, drop in zip(providers, measured, lost, strict=True)
-    ]
+def _quantizer(settings: ExportSettings, budget: Budget | None, on_progress: Report) -> Quantizer | None:
+    if settings.qat_epochs:
+        return trainer(settings.qat_epochs, on_progress)
+    return budget.quantize if budget else None
 
 
 def _signer(settings: ExportSettings) -> Sign | None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from edgefer_calibration.sensitivity import Error
 
 RANKED_FACES = 64
-"""Validation faces that modules are ranked on: every answer to each counts, so few are enough."""
+"""Validation faces that modules are ranked on, and on which hopeless candidates end: every answer to each
+counts, so few are enough."""
 
 POWER_CONFIDENCE = 0.995
 """Of the interval that a choice has to keep: the judgement asks for 1.96 standard errors, and with 0.84 more
@@ -95,7 +96,7 @@ def find_islands(
     from edgefer_calibration.budget import search
     from edgefer_calibration.sensitivity import rank_modules
 
-    hunt = _Hunt(candidates, validation, judged, time_s, journal, on_progress)
+    hunt = _Hunt(candidates, validation, max_drop, judged, time_s, journal, on_progress)
     found = search(
         rank_modules(hunt.modules, hunt.error),
         hunt.attempt,
@@ -149,6 +150,7 @@ class _Hunt:
         self,
         candidates: Candidates,
         validation: FaceSet,
+        max_drop: float,
         judged: int,
         time_s: float,
         journal: Path,
@@ -156,13 +158,16 @@ class _Hunt:
     ) -> None:
         from edgefer_calibration.journal import Journal
 
-        self._candidates, self._validation, self._judged = candidates, validation, judged
+        self._candidates, self._validation = candidates, validation
+        self._max_drop, self._judged = max_drop, judged
         self._time_s, self._on_progress = time_s, on_progress
         self._begin = time.monotonic()
         self.modules = candidates.modules()
         self._journal = Journal(journal, f"{candidates.key(validation)} {judged}")
         self._reference = candidates.answers(None, validation)
-        self._few = np.linspace(0, len(validation) - 1, min(RANKED_FACES, len(validation))).astype(np.int64)
+        few = min(RANKED_FACES, len(validation))
+        self._picked = np.linspace(0, len(validation) - 1, few).astype(np.int64)
+        self._few = validation.take(self._picked)
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self._begin
@@ -188,8 +193,8 @@ class _Hunt:
                     action="run it again, it goes on where it stopped; or give it more with --time-budget",
                 )
             others = [module for module in self.modules if module not in quantized]
-            found = self._candidates.answers(_names(others), self._validation.take(self._few))
-            return asdict(error_of(self._reference[self._few], found))
+            found = self._candidates.answers(_names(others), self._few)
+            return asdict(error_of(self._reference[self._picked], found))
 
         names = ", ".join(module.name for module in quantized)
         return Error(**self._journal.recall(f"only {names} in INT8", find_out))
@@ -202,12 +207,17 @@ class _Hunt:
         chosen = [module for module in self.modules if module in islands]
 
         def find_out() -> dict[str, Any]:
-            found = self._candidates.answers(_names(chosen), self._validation)
-            drop = accuracy_drop(self._reference, found, self._validation.labels)
+            run = self._candidates.open(_names(chosen))
+            few = self._few, self._reference[self._picked]
+            for faces, reference in (few, (self._validation, self._reference)):
+                found = self._candidates.ask(run, faces)
+                drop = accuracy_drop(reference, found, faces.labels)
+                if is_hopeless(drop, self._max_drop):
+                    break
             return {
                 "points": drop.points,
                 "upper": to_be_expected(drop, self._judged),
-                "kl": error_of(self._reference, found).kl,
+                "kl": error_of(reference, found).kl,
             }
 
         names = tuple(module.name for module in chosen)
@@ -223,6 +233,11 @@ def to_be_expected(drop: Drop, judged: int) -> float:
     lost = math.ceil(scale * drop.lost)
     won = min(math.floor(scale * drop.won), judged - lost)
     return 100 * tango(lost, won, judged, POWER_CONFIDENCE)[1]
+
+
+def is_hopeless(drop: Drop, max_drop: float) -> bool:
+    """Whether so few faces tell already, nearly for certain, that an engine loses more than ``max_drop``."""
+    return 100 * tango(drop.lost, drop.won, drop.images, POWER_CONFIDENCE)[0] > max_drop
 
 
 def _names(modules: Sequence[Module]) -> list[str]:

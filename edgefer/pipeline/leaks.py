@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgefer.data.faceset import FaceSet
 from edgefer.data.registry import find, list_faces
-from edgefer.pipeline.frames import UNLABELLED, is_frames
+from edgefer.pipeline.frames import UNLABELLED
 from edgefer_runtime.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ nearer to itself at JPEG quality 30; SynthFER's people 12 and 465 are 0.010 apar
 
 def held_out(data: str) -> tuple[str, ...]:
     """The evaluation splits that belong to the face set ``data``."""
-    if is_frames(Path(data).expanduser()):
-        return ()
     place = find(data)
     if place is None:
         return ("synthfer:eval",)

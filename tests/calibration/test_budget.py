@@ -248,6 +248,19 @@ def test_a_small_harm_that_costs_much_stays_in_int8() -> None:
     assert found.kept is not None and found.kept.float_modules == ("m0", "m2")
 
 
+def test_what_is_not_needed_after_all_goes_back_to_int8() -> None:
+    ranked = planted_errors([0.9, 0.8, 0.7, 0.6])
+
+    def attempt(islands: Sequence[Module]) -> Trial:
+        # The second and the third harm each other: alone they look no worse than the first.
+        names = tuple(module.name for module in islands)
+        left = 0.1 if {"m1", "m2"} <= {*names} else 1.0
+        return Trial(names, left, left, left)
+
+    found = search(ranked, attempt, max_drop=0.5, most_weights=4, in_time=lambda: True)
+    assert found.kept is not None and found.kept.float_modules == ("m1", "m2")
+
+
 @pytest.mark.parametrize("attempts", [0, 1, 2, 4])
 def test_a_search_whose_time_is_up_says_so_and_gives_what_it_has(attempts: int) -> None:
     ranked = planted_errors([1.0] * 16)

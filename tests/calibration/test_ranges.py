@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ def histogram(*parts: NDArray[np.float32]) -> Histogram:
     return made
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(VALUES, min_size=1, max_size=5), st.randoms())
 def test_neither_order_nor_batches_matter(parts: list[NDArray[np.float32]], random: Random) -> None:
     at_once = histogram(np.concatenate(parts))
@@ -42,6 +43,7 @@ def test_neither_order_nor_batches_matter(parts: list[NDArray[np.float32]], rand
     assert np.array_equal(in_parts.counts, at_once.counts)
 
 
+@settings(deadline=None, max_examples=50)
 @given(VALUES)
 def test_every_value_is_counted_in_the_bin_that_holds_it(values: NDArray[np.float32]) -> None:
     made = histogram(values)
@@ -55,6 +57,7 @@ def test_every_value_is_counted_in_the_bin_that_holds_it(values: NDArray[np.floa
 
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None, max_examples=50)
 @given(values=VALUES.filter(len))
 def test_a_range_holds_zero_and_nothing_that_was_not_seen(
     method: str, symmetric: bool, values: NDArray[np.float32]

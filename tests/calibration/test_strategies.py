@@ -84,7 +84,14 @@ def test_frames_are_spread_over_time(total: int, share: float, seed: int) -> Non
     count = max(2, round(share * total))
     chosen = np.sort(choose("folder", Candidates("set", total), count, seed))
     gaps = np.diff([*chosen, chosen[0] + total])
-    assert gaps.max() <= 4 * total / count + 1
+    assert gaps.max() <= 8 * total / count + 1
+
+
+@pytest.mark.parametrize("cameras", [2, 3, 4, 8])
+def test_cameras_that_take_turns_are_drawn_from_alike(cameras: int) -> None:
+    draws = [choose("folder", Candidates("set", 1000), 50, seed) for seed in range(20)]
+    counts = np.bincount(np.concatenate(draws) % cameras, minlength=cameras)
+    assert counts.min() > 0.75 * 1000 / cameras
 
 
 def test_the_diverse_are_the_farthest_apart() -> None:

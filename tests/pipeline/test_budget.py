@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from typer.testing import CliRunner
 
 from edgefer.cli.main import app
 from edgefer.models import get
+from edgefer.pipeline import island_timing
 from edgefer.pipeline.budget import Budget, require_provable, shortfall
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.islands import to_be_expected
+from edgefer.pipeline.islands import is_hopeless, to_be_expected
 from edgefer.pipeline.subjects import find_checkpoint
 from edgefer.training.checkpoint import save_checkpoint
 from edgefer_bench.drop import Drop, accuracy_drop
@@ -44,6 +46,14 @@ class Broken:
 
     def quantize(self, budget: Budget, out: Path) -> Quantized:
         return budget.quantize("onnxruntime", self.graph, self.calibration, out, ranges=self.ranges)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_timing() -> Iterator[None]:
+    """What islands cost in time is nothing that a test could rely on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(island_timing, "LONGEST_S", 0.1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +130,9 @@ def test_a_budget_that_cannot_be_kept_names_the_best_found(
     with pytest.raises(BudgetError, match="no float islands keep it") as caught:
         broken.quantize(budget, tmp_path / "out.onnx")
     assert caught.value.exit_code == 5
-    best = str(caught.value).splitlines()[1]
+    _, best, *tried = str(caught.value).split("\nexpected")[0].splitlines()
     assert best.startswith("best found: ") and all(name in best for name in PLANTED)
+    assert any("nothing more in float" in line for line in tried) and all(" ms, " in line for line in tried)
     assert not list(tmp_path.iterdir())
 
 
@@ -173,6 +184,13 @@ def test_sensitivity_names_the_planted_modules(broken: Broken, tmp_path: Path) -
     assert len(lines) == 1 + len(found["modules"]) and lines[1].startswith(first["module"])
 
 
+def test_a_ranking_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["calibrate", "sensitivity", "lanmsff", "-o", str(tmp_path / "modules.txt")]
+    )
+    assert result.exit_code == 2 and ".png, .svg, .csv" in result.output
+
+
 def test_too_few_faces_to_prove_anything_are_refused_at_once() -> None:
     faces = load_faces("synthfer:eval[:35]")
     with pytest.raises(BudgetError, match=r"35 faces prove no drop below 9.89") as caught:
@@ -201,10 +219,11 @@ def test_as_many_faces_as_are_asked_for_are_enough(max_drop: float) -> None:
 
 def test_islands_are_not_chosen_on_the_faces_that_judge_them() -> None:
     judged = load_faces("synthfer:val[:210]")
-    with pytest.raises(UsageError, match="on which they are judged"):
-        Budget(8, 300, judged, judged, judged.classes, Path())
+    part = judged.take(np.arange(200, 210), "part")
+    with pytest.raises(UsageError, match=r"10 of the 10 pictures in part.* judged"):
+        Budget(8, 300, judged, part, judged.classes, Path())
     with pytest.raises(DataError, match="classes"):
-        Budget(8, 300, judged, load_faces("synthfer:val[:70]"), judged.classes[:-1], Path())
+        Budget(8, 300, judged, load_faces("synthfer:test[:7]"), judged.classes[:-1], Path())
 
 
 def drop(images: int, lost: int, won: int) -> Drop:
@@ -230,3 +249,11 @@ def test_what_is_to_be_expected_is_more_than_was_measured(images: int, lost: int
     measured = drop(images, lost, won)
     assert to_be_expected(measured, images) > measured.interval[1]
     assert to_be_expected(measured, 4 * images) < to_be_expected(measured, images) + 1e-9
+
+
+@settings(deadline=None)
+@given(st.integers(50, 2000), st.integers(0, 50), st.floats(0, 20))
+def test_no_candidate_is_given_up_that_might_be_taken(images: int, lost: int, max_drop: float) -> None:
+    measured = drop(images, lost, 0)
+    assert not (is_hopeless(measured, max_drop) and to_be_expected(measured, images) <= max_drop)
+    assert is_hopeless(drop(64, 45, 1), max_drop) and not is_hopeless(drop(64, 2, 1), max_drop)

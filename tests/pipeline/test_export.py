@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgefer.cli.export import _tell
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer_runtime.errors import BudgetError, CheckError, DataError, UsageError
 
@@ -80,7 +81,7 @@ def test_a_precision_no_target_has_is_refused_before_any_work() -> None:
     assert "openvino" in str(caught.value)
 
 
-def test_fp16_in_any_batch_with_its_float_twin_and_what_follows() -> None:
+def test_fp16_in_any_batch_with_its_float_twin_and_what_follows(capsys: pytest.CaptureFixture[str]) -> None:
     enough = {**SMALL, "data": "synthfer:eval[:70]"}
     settings = ExportSettings(
         "lanmsff", precisions=("fp32", "fp16"), batch=None, server="triton", timing=True, **enough
@@ -88,10 +89,16 @@ def test_fp16_in_any_batch_with_its_float_twin_and_what_follows() -> None:
     twin, half = export_bundles(settings)
     verdict = half["verdict"]
     assert [timed["engine"] for timed in verdict["engines"]] == ["onnxruntime fp32", "onnxruntime fp16"]
-    assert verdict["reason"].startswith(f"use {verdict['chosen']}: ") and verdict == twin["verdict"]
+    chosen = verdict["chosen"]
+    assert verdict["reason"].startswith(f"use {chosen}: " if chosen else "undecided: the machine is too busy")
+    assert verdict == twin["verdict"]
     page = Path(half["page"]).read_text()
     assert half["page"] == "runs/lanmsff/drop.html"
     assert "What FP16 did to LANMSFF" in page and verdict["reason"][1:] in page
+    _tell([twin, half])
+    told = capsys.readouterr()
+    assert verdict["reason"] in told.out and "onnxruntime fp16" in told.out
+    assert "plots: runs/lanmsff/drop.html" in told.err and "repository of 2 models" in told.err
     assert half["repository"]["models"] == ["lanmsff-onnxruntime-fp32", "lanmsff-onnxruntime-fp16"]
     config = Path("runs/lanmsff/triton/lanmsff-onnxruntime-fp16/config.pbtxt").read_text()
     assert "dynamic_batching" in config, "the real certificate holds the row that allows it"

@@ -40,11 +40,13 @@ class Layer:
     Attributes:
         module: the module it comes from (``trunk.0.0``).
         convolution: whether it is a convolution.
+        weights: of a convolution, how many.
         precision: ``"int8"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``: the type its inputs are multiplied in.
     """
 
     module: str
     convolution: bool
+    weights: int
     precision: str
 
 

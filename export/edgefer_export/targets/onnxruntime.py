@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -75,14 +76,16 @@ class OnnxRuntime(Target):
             options.optimized_model_filepath = str(optimised)
             options.log_severity_level = 3
             onnxruntime.InferenceSession(str(engine.path), options, providers=["CPUExecutionProvider"])
-            nodes = onnx.load(optimised).graph.node
+            graph = onnx.load(optimised).graph
+        sizes = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
         return [
             Layer(
                 module=node.name.split("/")[0],
                 convolution="Conv" in node.op_type,
+                weights=max(sizes.get(name, 0) for name in node.input),
                 precision="int8" if node.op_type in INT8_OPERATORS else "fp32",
             )
-            for node in nodes
+            for node in graph.node
             if node.op_type in FLOAT_OPERATORS + INT8_OPERATORS
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,7 +79,9 @@ class OpenVino(Target):
             if kind.startswith(LAYER_TYPES):
                 executed = str(node.rt_info["runtimePrecision"].value).lower()
                 module = node.get_friendly_name().split("/")[0]
-                layers.append(Layer(module, "Convolution" in kind, EXECUTED.get(executed, executed)))
+                convolution = "Convolution" in kind
+                weights = math.prod(node.input_value(1).get_shape()) if convolution else 0
+                layers.append(Layer(module, convolution, weights, EXECUTED.get(executed, executed)))
         return layers
 
 

@@ -7,6 +7,7 @@ of uint8, and a plan whose only sizes are the network's own is what TensorRT tun
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -107,11 +108,22 @@ class TensorRt(Target):
             Layer(
                 module=layer.name.split("/")[0],
                 convolution="CONVOLUTION" in layer.type.name,
+                weights=_weights(library, layer),
                 precision=_precision(layer, made_by),
             )
             for layer in made_by.values()
             if layer.type.name in LAYERS
         ]
+
+
+def _weights(library: Any, layer: Any) -> int:
+    """Of a convolution, how many: an input of their own when they are quantized, part of it otherwise."""
+    if layer.type.name != "CONVOLUTION":
+        return 0
+    if layer.num_inputs > 1 and (kernel := layer.get_input(1)) is not None:
+        return math.prod(kernel.shape)
+    layer.__class__ = library.IConvolutionLayer
+    return int(layer.kernel.size)
 
 
 def _precision(layer: Any, made_by: Mapping[str, Any]) -> str:
