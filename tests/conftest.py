@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -36,3 +37,20 @@ def edgefer(tmp_path: Path) -> Edgefer:
         )
 
     return run
+
+
+@pytest.fixture
+def recorded_machine(tmp_path: Path) -> Callable[[str], Path]:
+    """The root of a machine recorded in ``tests/runtime/recorded``; its programs print what is recorded."""
+
+    def unfold(name: str) -> Path:
+        root = tmp_path / name
+        tree = json.loads((ROOT / f"tests/runtime/recorded/{name}.json").read_text())
+        printing = {path: f"#!/bin/sh\ncat <<'END'\n{text}END\n" for path, text in tree["programs"].items()}
+        for path, text in {**tree["files"], **printing}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+            (root / path).chmod(0o755 if path in printing else 0o644)
+        return root
+
+    return unfold

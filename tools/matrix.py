@@ -22,14 +22,15 @@ from edgefer.models import MODELS, get
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import load_faces, notice
 from edgefer.pipeline.subjects import find_checkpoint
-from edgefer_bench.devices import device_here
+from edgefer_bench.devices import profiles
 from edgefer_bench.rendering import NOTHING, number
 from edgefer_bench.statistics import summarise_latency
-from edgefer_bench.timing import speedups, time_engines
+from edgefer_bench.timing import speedups
 from edgefer_export.checks.parity import difference
 from edgefer_export.evidence import Evidence
 from edgefer_export.targets import TARGETS
 from edgefer_runtime import Classifier
+from edgefer_runtime.benching import spread, time_engines
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.engines.openvino import import_openvino
 from edgefer_runtime.environment import probe, usable_cores
@@ -92,16 +93,14 @@ def timed(bundles: Sequence[Bundle], threads: int, seconds: float) -> Mapping[st
     """Folder name of a bundle that a CPU runs -> ``p50_ms``, and ``ratio`` to ONNX Runtime's fp32."""
     kept = bundles[0].path.parent / "timing.json"
     if not kept.exists():
-        here = [bundle for bundle in bundles if bundle.manifest.target in device_here("cpu").targets]
+        here = [bundle for bundle in bundles if bundle.manifest.target in profiles()["cpu"].targets]
         measurement = time_engines(
             [Classifier.open(bundle, threads=threads) for bundle in here],
-            load_faces("synthfer:eval"),
-            batch=1,
+            spread(load_faces("synthfer:eval").images, 1),
             duration_s=seconds,
             max_warmup_s=4 * seconds,
-            on_progress=lambda stage, done, total: None,
         )
-        ratios = speedups(here, measurement)
+        ratios = speedups(here, list(measurement.samples.values()))
         rows = {
             bundle.path.name: {
                 "p50_ms": summarise_latency(samples.latency_ns)["p50_ms"],

@@ -1,28 +1,25 @@
-"""Measures bundles side by side on this machine and writes down everything needed to judge the numbers."""
+"""From what was measured, here or far away, to records: accuracy, drop, intervals and verdicts."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgefer_bench.groups import Floats
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.records import SCHEMA, Record, new_run
-from edgefer_bench.scoring import Faces, check_classes, drops, predict
+from edgefer_bench.scoring import Faces, check_classes, drops, in_classes_of
 from edgefer_bench.statistics import judge_stability, summarise_latency
-from edgefer_bench.timing import Report, block_medians, blocks, speedups, time_engines
+from edgefer_bench.timing import block_medians, blocks, speedups
+from edgefer_runtime.benching import BenchPlan, BenchRun, EngineRun, Report, run_bench
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.environment import probe
-from edgefer_runtime.errors import DataError, UsageError
-from edgefer_runtime.footprint import Footprint, footprint_in_subprocess
-from edgefer_runtime.measuring import Measurement, MeasureSettings
 
 SCENARIO = "single stream"
 
@@ -31,26 +28,20 @@ def bench(
     bundles: Sequence[Bundle],
     faces: Faces,
     *,
+    plan: BenchPlan | None = None,
     reference: Floats | None = None,
-    threads: int | None = None,
-    duration_s: float = 10.0,
-    max_warmup_s: float = 60.0,
+    device: str | None = None,
     notice: str = "",
     on_progress: Report = lambda stage, done, total: None,
 ) -> list[Record]:
-    """Measure engines against each other: load, memory, latency, size, accuracy, drop.
-
-    Each engine is first opened in a fresh process, for its load time and peak memory. Then all are open at
-    once and timed in turns, on real faces, until each has had ``duration_s``; last they label every face.
+    """Measure engines against each other on this machine: load, memory, latency, size, accuracy, drop.
 
     Args:
         bundles: the engines, opened and verified; all of one batch size.
         faces: what to time and score with, at least 64 different ones.
-        reference: probabilities (N x K, columns as ``faces.classes``) of the float network; None compares
-            each engine with the fp32 engine of its own target among ``bundles``.
-        threads: threads a call may use; by default the cores this process may use.
-        duration_s: timed seconds an engine.
-        max_warmup_s: when warm-up ends although the latencies are not level yet; the record then says so.
+        plan: what to measure, and how long.
+        reference: see :func:`make_records`.
+        device: the profile of this machine.
         notice: what readers must know of the faces, shown with every table.
         on_progress: told how far each stage is.
 
@@ -63,122 +54,135 @@ def bench(
         DeviceError, MissingError: an engine cannot be opened here.
         CheckError: an engine's probabilities are not finite numbers.
     """
-    batch = _common_batch(bundles)
     for bundle in bundles:
         check_classes(bundle.manifest.classes, bundle.path, faces)
-    if len(faces.images) < MeasureSettings.min_inputs * batch:
-        raise DataError(
-            f"{faces.name} has {len(faces.images)} faces",
-            expected=f"at least {MeasureSettings.min_inputs * batch} to measure on",
-            action="choose a larger set or split",
-        )
-    environment = probe()  # before there is any load of our own
-    footprints: list[Footprint] = []
-    for bundle in bundles:
-        on_progress("open engines", len(footprints), len(bundles))
-        footprints.append(footprint_in_subprocess(bundle.path, threads=threads))
-    on_progress("open engines", len(footprints), len(bundles))
-    classifiers = [Classifier.open(bundle, threads=threads) for bundle in bundles]
-    measurement = time_engines(
-        classifiers,
-        faces,
-        batch=batch,
-        duration_s=duration_s,
-        max_warmup_s=max_warmup_s,
-        on_progress=on_progress,
-    )
+    run = run_bench(bundles, faces.images, plan or BenchPlan(), on_progress)
+    return make_records(run, bundles, faces, reference=reference, device=device, notice=notice)
 
-    done, total = 0, len(bundles) * len(faces.images)
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        on_progress("accuracy", done, total)
+def make_records(
+    run: BenchRun,
+    bundles: Sequence[Bundle],
+    faces: Faces,
+    *,
+    reference: Floats | None = None,
+    device: str | None = None,
+    host: str | None = None,
+    notice: str = "",
+) -> list[Record]:
+    """The records of a run, wherever it was measured.
 
-    predictions = [predict(classifier, faces, advance) for classifier in classifiers]
+    Args:
+        run: what was measured.
+        bundles: the engines, in its order.
+        faces: the set that it labelled.
+        reference: probabilities (N x K, columns as ``faces.classes``) of the float network; None compares
+            each engine with the fp32 engine of its own target among ``bundles``.
+        device: the profile of the machine.
+        host: where it was reached; None is this machine.
+        notice: what readers must know of the faces.
+
+    Raises:
+        CheckError: an engine's probabilities are not finite numbers.
+    """
+    predictions = [
+        in_classes_of(engine.probabilities, bundle.manifest.classes, faces.classes)
+        for engine, bundle in zip(run.engines, bundles, strict=True)
+    ]
+    medians = [block_medians(engine) for engine in run.engines]
     given = None if reference is None else ("the float network", reference)
+    ratios = speedups(bundles, run.engines)
+    losses = drops(bundles, predictions, faces, given)
     shared = {
         "schema": SCHEMA,
         "run": new_run(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "device": device,
+        "host": host,
         "scenario": SCENARIO,
-        "batch": batch,
+        "batch": run.facts["batch"],
         "faces": {
             "name": faces.name,
             "images": len(faces.images),
             "fingerprint": faces.fingerprint(),
             "notice": notice,
         },
-        "environment": environment.to_json(),
-        "settings": {
-            **asdict(measurement.settings),
-            "warmup_s": measurement.warmup_s,
-            "measured_s": measurement.duration_s,
-            "inputs": measurement.inputs,
-        },
+        **{name: run.facts[name] for name in ("environment", "board", "conditions", "settings")},
     }
-    ratios = speedups(bundles, measurement)
-    losses = drops(bundles, predictions, faces, given)
-    return [
-        _as_json(
-            {
-                **shared,
-                **_described(bundle, footprint),
-                **_timed(measurement, name),
-                **_scored(bundle, faces, probabilities, loss),
-                "speedup": speedup,
-            }
-        )
-        for name, bundle, footprint, probabilities, loss, speedup in zip(
-            measurement.samples, bundles, footprints, predictions, losses, ratios, strict=True
-        )
-    ]
+    records = []
+    for bundle, engine, times, probabilities, loss, speedup in zip(
+        bundles, run.engines, medians, predictions, losses, ratios, strict=True
+    ):
+        timed, scored = _timed(engine, times), _scored(bundle, faces, probabilities, loss)
+        samples = {
+            "latency_ns": [block.tolist() for block in blocks(engine)],
+            "position": engine.facts["position"],
+            "times": engine.facts["times"]["latency_ns"],
+            "scenarios": {name: _raw(found) for name, found in engine.facts["scenarios"].items()},
+            "correct": "".join("01"[int(hit)] for hit in probabilities.argmax(axis=1) == faces.labels),
+        }
+        record = {
+            **shared,
+            **_described(bundle, engine),
+            **timed,
+            **scored,
+            "speedup": speedup,
+            "samples": samples,
+        }
+        records.append(dict(json.loads(json.dumps(record))))  # as it would be read again: no tuples
+    return records
 
 
-def _common_batch(bundles: Sequence[Bundle]) -> int:
-    batches = {bundle.manifest.batch or 1 for bundle in bundles}
-    if len(batches) != 1:
-        raise UsageError(
-            f"bundles of batch size {', '.join(map(str, sorted(batches)))}"
-            if batches
-            else "no bundles to measure",
-            expected="bundles of one batch size",
-            action="name bundles that can be compared",
-        )
-    return batches.pop()
-
-
-def _described(bundle: Bundle, footprint: Footprint) -> dict[str, Any]:
-    manifest = bundle.manifest
+def _described(bundle: Bundle, engine: EngineRun) -> dict[str, Any]:
+    facts, footprint = engine.facts, engine.facts["footprint"]
+    manifest, peak = facts["manifest"], footprint["peak_rss_bytes"]
     return {
-        "model": manifest.model,
-        "variant": manifest.variant,
-        "target": manifest.target,
-        "precision": manifest.precision,
-        "provider": footprint.provider,
-        "threads": footprint.threads,
-        "load_ms": footprint.load_ns / 1e6,
-        "first_call_ms": footprint.first_call_ns / 1e6,
-        "peak_memory_mb": None if footprint.peak_rss_bytes is None else footprint.peak_rss_bytes / 1e6,
-        "size_mb": bundle.size_bytes / 1e6,
-        "bundle": {"path": str(bundle.path), "manifest": manifest.to_json()},
-        "footprint": footprint.to_json(),
+        **{name: manifest[name] for name in ("model", "variant", "target", "precision")},
+        "provider": footprint["provider"],
+        "threads": footprint["threads"],
+        "load_ms": footprint["load_ns"] / 1e6,
+        "first_call_ms": footprint["first_call_ns"] / 1e6,
+        "peak_memory_mb": None if peak is None else peak / 1e6,
+        "size_mb": facts["size_bytes"] / 1e6,
+        "bundle": {"path": str(bundle.path), "manifest": manifest},
+        "footprint": footprint,
     }
 
 
-def _timed(measurement: Measurement, name: str) -> dict[str, Any]:
-    samples = measurement.samples[name]
-    latency = summarise_latency(samples.latency_ns)
+def _timed(engine: EngineRun, medians: Sequence[float]) -> dict[str, Any]:
+    latency = summarise_latency(engine.latency_ns)
+    times = engine.facts["times"]
+    nested = {name: _summary(values) for name, values in times["latency_ns"].items()}
+    if "kernel" not in nested:
+        nested["kernel"] = {"p50_ms": None, "reason": "only a device's own events tell its time"}
+    if times["detector"] is None:
+        nested["pipeline"]["without"] = "face detector"
     return {
         **{key: latency[key] for key in ("p50_ms", "p90_ms", "p99_ms")},
-        "latency": {**latency, "warmup_calls": samples.warmup_calls},
-        "stability": judge_stability(block_medians(samples), warm=samples.stable).to_json(),
-        "samples": {
-            "latency_ns": [block.tolist() for block in blocks(samples)],
-            "position": [order.index(name) for order in measurement.order],
-        },
+        "latency": {**latency, "warmup_calls": engine.facts["warmup_calls"]},
+        "stability": judge_stability(medians, warm=engine.facts["stable"]).to_json(),
+        "times": nested,
+        "scenarios": {name: _scenario(found) for name, found in engine.facts["scenarios"].items()},
+        "energy": engine.facts["energy"],
     }
+
+
+def _scenario(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a scenario measured, its samples summed up."""
+    told = {name: value for name, value in found.items() if not name.endswith("_ns")}
+    for name in ("latency", "jitter"):
+        if found.get(f"{name}_ns"):
+            told[name] = _summary(found[f"{name}_ns"])
+    return told
+
+
+def _raw(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name.endswith("_ns")}
+
+
+def _summary(latency_ns: Sequence[int]) -> dict[str, Any]:
+    return dict(summarise_latency(np.array(latency_ns, dtype=np.int64)))
 
 
 def _scored(bundle: Bundle, faces: Faces, probabilities: Floats, loss: dict[str, Any]) -> dict[str, Any]:
@@ -198,8 +202,3 @@ def _scored(bundle: Bundle, faces: Faces, probabilities: Floats, loss: dict[str,
         "evaluation": evaluation.to_json(),
         "drop": loss,
     }
-
-
-def _as_json(record: dict[str, Any]) -> Record:
-    """The record as it would be read again: tuples become lists."""
-    return dict(json.loads(json.dumps(record)))

@@ -65,6 +65,20 @@ its drop in points, ``id`` in percent per million parameters; null where a numbe
 reason being in the object that belongs to it."""
 
 
+LATER_FIELDS: Mapping[str, Any] = {
+    "device": None,
+    "host": None,
+    "board": {},
+    "conditions": {},
+    "times": {},
+    "scenarios": {},
+    "energy": {},
+}
+"""Fields that early records of this schema lack, with what a reader finds in their place: the device's
+profile; the host it was reached at, null for the machine at hand; what the board is; temperatures, clocks,
+throttling and pinning; the nested times kernel, infer and pipeline; what other scenarios measured; energy."""
+
+
 def new_run(now: datetime | None = None) -> str:
     """A run's name: its UTC time, to be read and sorted, and eight random digits, to be unique."""
     now = now or datetime.now(timezone.utc)
@@ -112,16 +126,19 @@ def read_record(path: Path) -> Record:
         raise _unreadable(path, f"has schema {schema!r}")
     if problem := _problem(record):
         raise _unreadable(path, problem)
-    return dict(record)
+    return {**LATER_FIELDS, **record}
 
 
-def read_records(folder: Path) -> list[Record]:
-    """All records in a store, oldest run first, each run in the order it was measured.
+def read_records(place: Path) -> list[Record]:
+    """All records in a store, oldest run first, each run in the order it was measured; of a file, its one.
 
     Raises:
-        DataError: a record that cannot be read.
+        DataError: no records there, or one that cannot be read.
     """
-    return [read_record(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    paths = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
+    if not paths:
+        raise _unreadable(place, "holds no records")
+    return [read_record(path) for path in paths]
 
 
 def without_samples(record: Record) -> Record:

@@ -91,8 +91,8 @@ class Ratio:
 
     Attributes:
         value: the ratio.
-        interval: its 95 % interval, None with fewer than six pairs of blocks.
-        pairs: pairs of blocks behind it.
+        interval: its 95 % interval, None with fewer than six pairs of blocks, or four times measured apart.
+        pairs: pairs of blocks behind it; of what was measured apart, times of the one with fewer.
     """
 
     value: float
@@ -124,6 +124,24 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
     cut = _signed_rank_cut(count, (1 - CONFIDENCE) / 2)
     interval = None if cut < 1 else (math.exp(averages[cut - 1]), math.exp(averages[-cut]))
     return Ratio(value=math.exp(np.median(averages)), interval=interval, pairs=count)
+
+
+def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
+    """Ratio of two subjects measured apart, from times that stand for each as it wandered.
+
+    The Hodges-Lehmann estimate of the shift between log times, with the interval that inverts the rank-sum
+    test (Mann and Whitney, Ann. Math. Stat. 18, 1947). What differed between the two occasions is in it.
+
+    Raises:
+        ValueError: no times, or one that is not positive.
+    """
+    over, under = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    if min(len(over), len(under)) == 0 or min(over.min(), under.min()) <= 0:
+        raise ValueError(f"{len(over)} and {len(under)} times do not compare")
+    shifts = np.sort((np.log(over)[:, None] - np.log(under)[None, :]).ravel())
+    cut = _rank_sum_cut(len(over), len(under), (1 - CONFIDENCE) / 2)
+    interval = None if cut < 1 else (math.exp(shifts[cut - 1]), math.exp(shifts[-cut]))
+    return Ratio(value=math.exp(np.median(shifts)), interval=interval, pairs=min(len(over), len(under)))
 
 
 @dataclass(frozen=True)
@@ -200,4 +218,14 @@ def _signed_rank_cut(count: int, risk: float) -> int:
     for rank in range(1, count + 1):
         shifted = np.concatenate([np.zeros(rank), mass])
         mass = (np.concatenate([mass, np.zeros(rank)]) + shifted) / 2
+    return int(np.searchsorted(np.cumsum(mass), risk, side="right"))
+
+
+def _rank_sum_cut(first: int, second: int, risk: float) -> int:
+    """Largest c with P(U <= c - 1) <= risk for the rank-sum statistic U of so many times each."""
+    ways = np.zeros((first + 1, first * second + first * (first + 1) // 2 + 1))
+    ways[0, 0] = 1  # [chosen, sum of their ranks]
+    for rank in range(1, first + second + 1):
+        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank]
+    mass = ways[first, first * (first + 1) // 2 :] / math.comb(first + second, first)
     return int(np.searchsorted(np.cumsum(mass), risk, side="right"))

@@ -113,7 +113,8 @@ def export_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _by_model(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     models: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        models.setdefault(f"{record['model']} {record['variant']}", []).append(record)
+        where = f" on {record['host']}" if record.get("host") else ""
+        models.setdefault(f"{record['model']} {record['variant']}{where}", []).append(record)
     return models
 
 

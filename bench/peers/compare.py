@@ -20,7 +20,7 @@ from edgefer.cli._common import progress_bar, say
 from edgefer.data.synthetic.cache import cache_folder
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.faces import load_faces
-from edgefer_bench.timing import Report
+from edgefer_runtime.benching import Report
 from edgefer_runtime.environment import probe
 from edgefer_runtime.errors import EdgeferError
 from edgefer_runtime.files import write_whole

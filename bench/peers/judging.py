@@ -15,8 +15,8 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import count, get
 from edgefer_bench.drop import accuracy_drop
 from edgefer_bench.scoring import predict
-from edgefer_bench.timing import Report
 from edgefer_export import targets
+from edgefer_runtime.benching import Report
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines.openvino import import_openvino

@@ -9,7 +9,7 @@ from edgefer.cli._common import JsonFlag, guarded, print_json
 
 @guarded
 def doctor(json: JsonFlag = False) -> None:
-    """Look at this machine: processor, engines, packages, and what to mend."""
+    """Look at this machine: processor, board, sensors, engines, packages, and what to mend."""
     from edgefer.pipeline.doctor import diagnose
 
     report = diagnose()
@@ -21,9 +21,13 @@ def doctor(json: JsonFlag = False) -> None:
 
     console = Console()
     table = Table("", "", title="edgefer doctor", show_header=False)
-    for name, value in report["machine"].items():
-        if name != "warnings":  # they are among the findings below
-            table.add_row(name.removesuffix("_bytes").replace("_", " "), _shown(name, value))
+    # The machine's warnings are among the findings below; the board repeats its architecture.
+    facts = {**report["machine"], **report["board"], "device": report["device"]}
+    for name in (name for name, value in facts.items() if name != "warnings" and value not in ((), [], None)):
+        table.add_row(name.removesuffix("_bytes").replace("_", " "), _shown(name, facts[name]))
+    for name, value in report["sensors"].items():
+        if value not in ({}, [], None, ""):
+            table.add_row(name.replace("_", " "), _shown(name, value))
     console.print(table)
     parts = Table("part", "state", "how to get it", title="what can run here")
     for part in report["parts"]:
@@ -32,17 +36,19 @@ def doctor(json: JsonFlag = False) -> None:
         )
     console.print(parts)
     for finding in report["findings"]:
-        console.print(f"[yellow]•[/] {finding}")
+        console.print("•", finding, style="yellow", markup=False)
     if not report["findings"]:
         console.print("nothing to mend")
 
 
 def _shown(name: str, value: Any) -> str:
-    """A probed value for people; what the system does not tell is a dash."""
-    if value is None:
-        return "–"
+    """A probed value for people."""
     if name.endswith("_bytes"):
         return f"{value / 1e9:.1f} GB"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {version}" for key, version in value.items())
+        return ", ".join(f"{key} {_shown('', each)}" for key, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from edgefer import __version__
-from edgefer.cli import bench, calibrate, check, datasets, demo, doctor, evaluate, export, models, train
+from edgefer.cli import (
+    bench,
+    calibrate,
+    check,
+    compare,
+    datasets,
+    demo,
+    devices,
+    doctor,
+    evaluate,
+    export,
+    models,
+    report,
+    train,
+)
 from edgefer.cli._common import INTERRUPTED, Session
 
 app = typer.Typer(
@@ -25,6 +39,7 @@ app = typer.Typer(
 )
 app.command("models")(models.models)
 app.add_typer(datasets.app, name="datasets")
+app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
@@ -32,6 +47,8 @@ app.command("export")(export.export)
 app.add_typer(calibrate.app, name="calibrate")
 app.command("check")(check.check)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 
 

@@ -9,8 +9,9 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.bench import BenchSettings, bench_bundles
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import draw_contact_sheet
-from edgefer_bench.devices import device_here
+from edgefer_bench.devices import profiles
 from edgefer_bench.records import Record
+from edgefer_runtime.benching import BenchPlan
 
 MODEL = "pattlite"
 FACES = "synthfer:eval"
@@ -31,7 +32,7 @@ def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ign
     settings = ExportSettings(
         model=MODEL,
         precisions=("fp32", "int8"),
-        targets=tuple(name for name in device_here("cpu").targets if name in installed()),
+        targets=tuple(name for name in profiles()["cpu"].targets if name in installed()),
         data=FACES,
         output=output / MODEL,
     )
@@ -39,9 +40,8 @@ def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ign
     checks = {row["checks"] for row in rows}
     say(f"2/3  exported, {min(checks)} checks or more passed by each engine: {output / MODEL}")
     bundles = tuple(Path(row["path"]) for row in rows)
-    measuring = BenchSettings(
-        bundles=bundles, data=FACES, duration_s=SECONDS, max_warmup_s=WARMUP_SECONDS, records=output / "bench"
-    )
+    plan = BenchPlan(duration_s=SECONDS, max_warmup_s=WARMUP_SECONDS)
+    measuring = BenchSettings(bundles=bundles, data=FACES, plan=plan, records=output / "bench")
     records, paths = bench_bundles(measuring, on_progress)
     say(f"3/3  measured side by side, {SECONDS:g} s an engine: {paths[0].parent}")
     return records

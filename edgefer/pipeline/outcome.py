@@ -11,8 +11,8 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report
 from edgefer_bench.drop_page import drop_page
-from edgefer_bench.timing import time_engines
 from edgefer_bench.verdict import ACCEPTABLE_POINTS, judge
+from edgefer_runtime.benching import spread, time_engines
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DeviceError, MissingError
 from edgefer_runtime.files import write_whole
@@ -60,8 +60,7 @@ def time_and_judge(
     time_for = partial(
         time_engines,
         [classifier for classifier, _ in running],
-        faces,
-        batch=batch,
+        spread(faces.images, batch),
         max_warmup_s=WARMUP_S,
         on_progress=on_progress,
     )

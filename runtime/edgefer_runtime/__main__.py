@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from edgefer_runtime.errors import EdgeferError
 
 INTERRUPTED = 130
+PROGRESS_S = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,11 +105,32 @@ def _tell(phase: str, done: int, steps: int) -> None:
     print(f"\r{phase}: {done}/{steps}", end="\n" if done == steps else "", file=sys.stderr)
 
 
+def bench(options: argparse.Namespace) -> tuple[Any, str]:
+    """Run a bench's job (as `edgefer bench --host` sends it); progress is a JSON object a line."""
+    from edgefer_runtime.job import run_job
+    from edgefer_runtime.leash import hold
+
+    if options.leash:
+        hold(options.leash)
+    told: dict[str, float] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done in (0, total) or now - told.get(stage, 0) > PROGRESS_S:
+            told[stage] = now
+            print(json.dumps({"stage": stage, "done": done, "total": total}), flush=True)
+
+    run_job(options.job, options.output, report)
+    return {"run": str(options.output)}, f"run: {options.output}"
+
+
 def environment(options: argparse.Namespace) -> tuple[Any, str]:
     """Tell what this machine is."""
+    from edgefer_runtime.board import identify
+    from edgefer_runtime.environment import installed_targets
     from edgefer_runtime.environment import probe as probe_machine
 
-    facts = probe_machine().to_json()
+    facts = {**probe_machine().to_json(), "targets": installed_targets(), "board": identify().to_json()}
     return facts, "\n".join(f"{name:<23} {_plain(value)}" for name, value in facts.items())
 
 
@@ -139,11 +162,18 @@ def _parser() -> argparse.ArgumentParser:
         (verify, [common]),
         (probe, [common, engine]),
         (build, [common]),
+        (bench, [common]),
         (environment, [common]),
     ):
         words = commands.add_parser(command.__name__, help=command.__doc__, parents=parents)
         words.set_defaults(command=command)
-        if command is not environment:
+        if command is bench:
+            words.add_argument("job", type=Path, metavar="JOB", help="a job's folder")
+            words.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+            words.add_argument(
+                "--leash", type=Path, metavar="FOLDER", help="end, and remove this, when standard input does"
+            )
+        elif command is not environment:
             words.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder or .edgefer file")
         if command is build:
             words.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write the bundle here")

@@ -10,12 +10,22 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ROOT = Path("/")
+from edgefer_runtime.board import architecture
+from edgefer_runtime.sysfs import ROOT, table, text
+
 INT8_FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 """Processor flags that decide what INT8 gains, as Linux spells them on x86 and ARM."""
+LIBRARIES = {
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "tensorrt": ("tensorrt",),
+    "tensorrt-rtx": ("tensorrt_rtx_bindings", "tensorrt_rtx"),
+}
+"""Modules of each target, one of which its engine imports."""
 PACKAGES = ("edgefer-runtime", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt")
 
 
@@ -60,13 +70,23 @@ class Environment:
         found = []
         if {"onnxruntime", "onnxruntime-gpu"} <= self.packages.keys():
             found.append(
-                "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: keep one"
+                "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: "
+                "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one that you want"
             )
         if self.governor not in (None, "performance"):
-            found.append(f"frequency governor is {self.governor}: latencies depend on what ran before")
+            found.append(
+                f"frequency governor is {self.governor}, so a latency depends on what ran before: "
+                "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+            )
+        if self.cpu_quota is not None and self.cpu_quota < self.cores:
+            found.append(
+                f"control group allows {self.cpu_quota:g} of {self.cores} cores and takes the rest away in "
+                "bursts: start the container with more"
+            )
         if self.load_average is not None and self.load_average > self.cores / 2:
             found.append(
-                f"load average is {self.load_average} on {self.cores} cores: something else is running"
+                f"load average is {self.load_average} on {self.cores} cores, so something else is running: "
+                "stop it before measuring"
             )
         return tuple(found)
 
@@ -77,12 +97,12 @@ class Environment:
 
 def probe(root: Path = ROOT) -> Environment:
     """Look at the machine whose file system is at ``root``; packages and Python are this process's."""
-    memory = _table(root / "proc/meminfo")
-    load = _text(root / "proc/loadavg")
+    memory = table(root / "proc/meminfo")
+    load = text(root / "proc/loadavg")
     return Environment(
         cpu=cpu_model(root),
-        board=_text(root / "proc/device-tree/model"),
-        architecture=platform.machine(),
+        board=text(root / "proc/device-tree/model"),
+        architecture=architecture(root),
         flags=cpu_flags(root),
         cores=len(_affinity()),
         physical_cores=physical_cores(root),
@@ -95,7 +115,7 @@ def probe(root: Path = ROOT) -> Environment:
         memory_bytes=_kilobytes(memory.get("MemTotal")),
         memory_available_bytes=_kilobytes(memory.get("MemAvailable")),
         load_average=float(load.split()[0]) if load else None,
-        os=_table(root / "etc/os-release", "=").get("PRETTY_NAME", "").strip('"') or None,
+        os=table(root / "etc/os-release", "=").get("PRETTY_NAME", "").strip('"') or None,
         kernel=platform.release(),
         python=platform.python_version(),
         packages=packages(),
@@ -112,7 +132,7 @@ def usable_cores(root: Path = ROOT) -> int:
 def physical_cores(root: Path = ROOT) -> int:
     """Cores this process may run on, hardware threads of one core counted once."""
     topology = root / "sys/devices/system/cpu"
-    siblings = {_text(topology / f"cpu{core}/topology/thread_siblings_list") or core for core in _affinity()}
+    siblings = {text(topology / f"cpu{core}/topology/thread_siblings_list") or core for core in _affinity()}
     return len(siblings)
 
 
@@ -121,34 +141,34 @@ def cpu_quota(root: Path = ROOT) -> float | None:
     groups = root / "sys/fs/cgroup"
     own = [
         line.split(":", 2)[2]
-        for line in (_text(root / "proc/self/cgroup") or "").splitlines()
+        for line in (text(root / "proc/self/cgroup") or "").splitlines()
         if line[:3] == "0::"
     ]
     for folder in (groups / path.lstrip("/") for path in (*own, "/")):
-        if limit := _text(folder / "cpu.max"):
+        if limit := text(folder / "cpu.max"):
             quota, period = limit.split()
             return None if quota == "max" else int(quota) / int(period)
-    quota_us, period_us = (_text(groups / f"cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
+    quota_us, period_us = (text(groups / f"cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
     return int(quota_us) / int(period_us) if quota_us and period_us and int(quota_us) > 0 else None
 
 
 def cpu_model(root: Path = ROOT) -> str | None:
     """The processor's name: x86 and some ARM kernels give one."""
-    table = _table(root / "proc/cpuinfo")
-    return table.get("model name") or table.get("Model") or table.get("Hardware")
+    told = table(root / "proc/cpuinfo")
+    return told.get("model name") or told.get("Model") or told.get("Hardware")
 
 
 def cpu_flags(root: Path = ROOT) -> tuple[str, ...]:
     """Those of :data:`INT8_FLAGS` that the processor has."""
-    table = _table(root / "proc/cpuinfo")
-    present = {*table.get("flags", "").split(), *table.get("Features", "").split()}
+    told = table(root / "proc/cpuinfo")
+    present = {*told.get("flags", "").split(), *told.get("Features", "").split()}
     return tuple(flag for flag in INT8_FLAGS if flag in present)
 
 
 def governor(root: Path = ROOT) -> str | None:
     """The cores' frequency governors, joined by ``+`` if they differ."""
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    return "+".join(sorted({name for name in map(_text, files) if name})) or None
+    return "+".join(sorted({name for name in map(text, files) if name})) or None
 
 
 def packages() -> dict[str, str]:
@@ -157,28 +177,17 @@ def packages() -> dict[str, str]:
     return {name: found.version for name, found in installed.items() if found is not None}
 
 
+def installed_targets() -> tuple[str, ...]:
+    """Targets whose library this Python finds; none is imported."""
+    return tuple(
+        target for target, modules in LIBRARIES.items() if any(find_spec(module) for module in modules)
+    )
+
+
 def _affinity() -> set[int]:
     if sys.platform == "linux":
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
-
-
-def _text(path: Path) -> str | None:
-    """The file's text without surrounding blanks and the NUL a device tree ends with; None if unreadable."""
-    try:
-        return path.read_text(errors="replace").strip(" \t\r\n\0")
-    except OSError:
-        return None
-
-
-def _table(path: Path, separator: str = ":") -> dict[str, str]:
-    """A file of ``name: value`` lines; the first value of a name counts."""
-    table: dict[str, str] = {}
-    for line in (_text(path) or "").splitlines():
-        name, found, value = line.partition(separator)
-        if found:
-            table.setdefault(name.strip(), value.strip())
-    return table
 
 
 def _kilobytes(value: str | None) -> int | None:
@@ -187,8 +196,8 @@ def _kilobytes(value: str | None) -> int | None:
 
 def _switch(root: Path, on: str, off: str | None = None) -> bool | None:
     """A file that holds 1 for on, or another that holds 1 for off."""
-    if (text := _text(root / on)) is not None:
-        return text == "1"
-    if off is not None and (text := _text(root / off)) is not None:
-        return text == "0"
+    if (told := text(root / on)) is not None:
+        return told == "1"
+    if off is not None and (told := text(root / off)) is not None:
+        return told == "0"
     return None

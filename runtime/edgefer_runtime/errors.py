@@ -38,6 +38,11 @@ class EdgeferError(Exception):
         return "\n".join(lines)
 
 
+def kind_of(exit_code: int) -> type[EdgeferError]:
+    """The class whose exit code a process of ours ended with; a device's failure for any other."""
+    return {kind.exit_code: kind for kind in EdgeferError.__subclasses__()}.get(exit_code, DeviceError)
+
+
 class UsageError(EdgeferError):
     """A command was called with words that do not fit."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.errors import DeviceError, EdgeferError
+from edgefer_runtime.errors import kind_of
 
 PROBE_SIDE = 256
 PROBE_LIMIT_S = 600
@@ -93,8 +93,7 @@ def footprint_in_subprocess(path: str | Path, *, threads: int | None = None) -> 
         command += ["--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=False)
     if done.returncode:
-        kinds = {kind.exit_code: kind for kind in EdgeferError.__subclasses__()}
-        raise kinds.get(done.returncode, DeviceError)(
+        raise kind_of(done.returncode)(
             f"{path}: a fresh process could not open it and exited with {done.returncode}",
             expected="a bundle that opens",
             action=f"see what it said: {done.stderr.strip() or 'nothing'}",

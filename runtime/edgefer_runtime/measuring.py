@@ -92,7 +92,7 @@ class Measurement:
 
 def measure(
     subjects: Mapping[str, Subject],
-    inputs: Sequence[NDArray[np.uint8]],
+    inputs: Sequence[NDArray[np.uint8]] | Mapping[str, Sequence[NDArray[np.uint8]]],
     settings: MeasureSettings,
     on_progress: Progress | None = None,
 ) -> Measurement:
@@ -100,7 +100,8 @@ def measure(
 
     Args:
         subjects: what to call with one input, by name; the result is thrown away.
-        inputs: preloaded, whatever the subjects take; rotated over.
+        inputs: preloaded, whatever the subjects take; rotated over. By name where each takes its own,
+            at least ``settings.min_inputs`` of each.
         settings: how long and how carefully.
         on_progress: told after every round how far things are.
 
@@ -110,14 +111,18 @@ def measure(
     """
     if not subjects:
         raise UsageError("nothing to measure", expected="at least one subject")
-    different = len({image.tobytes() for image in inputs})
+    by_name = inputs if isinstance(inputs, Mapping) else dict.fromkeys(subjects, inputs)
+    different = min(
+        len({image.tobytes() for image in images})
+        for images in {id(images): images for images in by_name.values()}.values()
+    )
     if different < settings.min_inputs:
         raise DataError(
             f"{different} different inputs to measure on",
             expected=f"at least {settings.min_inputs}",
             action="give more faces",
         )
-    rounds = _Rounds(subjects, inputs, settings.block_calls)
+    rounds = _Rounds(subjects, by_name, settings.block_calls)
     warmup_s, stable = _warm_up(rounds, settings, on_progress)
     warm = {name: len(blocks) * settings.block_calls for name, blocks in rounds.blocks.items()}
     first = len(rounds.order)
@@ -143,7 +148,10 @@ class _Rounds:
     """Rounds of one block a subject, the order of each second round reversed."""
 
     def __init__(
-        self, subjects: Mapping[str, Subject], inputs: Sequence[NDArray[np.uint8]], calls: int
+        self,
+        subjects: Mapping[str, Subject],
+        inputs: Mapping[str, Sequence[NDArray[np.uint8]]],
+        calls: int,
     ) -> None:
         self.subjects, self.inputs, self.calls = subjects, inputs, calls
         self.order: list[tuple[str, ...]] = []
@@ -154,11 +162,12 @@ class _Rounds:
         turn = len(self.order)
         order = names if turn % 2 == 0 else names[::-1]
         for name in order:
-            self.blocks[name].append(self._block(self.subjects[name], turn * self.calls))
+            self.blocks[name].append(self._block(name, turn * self.calls))
         self.order.append(order)
 
-    def _block(self, subject: Subject, start: int) -> NDArray[np.int64]:
-        inputs = [self.inputs[index % len(self.inputs)] for index in range(start, start + self.calls)]
+    def _block(self, name: str, start: int) -> NDArray[np.int64]:
+        subject, images = self.subjects[name], self.inputs[name]
+        inputs = [images[index % len(images)] for index in range(start, start + self.calls)]
         latency_ns = np.empty(self.calls, dtype=np.int64)
         clock = time.perf_counter_ns
         with _no_garbage_collection():

@@ -10,10 +10,11 @@ from edgefer_bench import bench
 from edgefer_bench.records import read_records, write_records
 from edgefer_bench.scoring import predict
 from edgefer_bench.tables import bench_markdown
+from edgefer_runtime.benching import BenchPlan, BenchRun, run_bench
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.errors import DataError, UsageError
 
-QUICK = {"threads": 1, "duration_s": 0.4, "max_warmup_s": 0.3}
+QUICK = {"plan": BenchPlan(threads=1, duration_s=0.4, max_warmup_s=0.3)}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,12 @@ def fast_and_slow(make_bundle):
 def measured(fast_and_slow, faces):
     stages = []
     records = bench(
-        fast_and_slow, faces, **QUICK, notice="squares, not faces", on_progress=lambda *at: stages.append(at)
+        fast_and_slow,
+        faces,
+        **QUICK,
+        device="cpu",
+        notice="squares, not faces",
+        on_progress=lambda *at: stages.append(at),
     )
     return records, stages
 
@@ -97,16 +103,65 @@ def test_a_record_says_what_it_takes_to_judge_it(measured, fast_and_slow, faces)
             "notice": "squares, not faces",
         }
         assert "onnxruntime" in record["environment"]["packages"]
-        assert record["settings"]["duration_s"] == QUICK["duration_s"]
+        assert record["settings"]["duration_s"] == QUICK["plan"].duration_s
         assert record["command"]
         assert isinstance(record["stability"]["stable"], bool)
         assert record["stability"]["stable"] == (not record["stability"]["reasons"])
 
 
+def test_the_three_times_lie_within_each_other_and_are_named(measured):
+    for record in measured[0]:
+        times = record["times"]
+        assert times["pipeline"]["without"] == "face detector"
+        assert {*times} == {*record["samples"]["times"]} == {"kernel", "infer", "pipeline"}
+        assert all(time["samples"] >= 5 for time in times.values())
+        # Nearly equal here, so no machine's noise may turn them round by half.
+        assert times["kernel"]["min_ms"] < 2 * times["infer"]["min_ms"] < 4 * times["pipeline"]["min_ms"]
+
+
+def test_conditions_and_energy_are_told_or_the_reason(measured):
+    for record in measured[0]:
+        assert record["device"] == "cpu" and record["host"] is None
+        conditions = record["conditions"]
+        assert conditions["cores"] and not conditions["pinned"]
+        assert conditions["throttled_by"] == [] or all(conditions["throttled_by"])
+        assert record["energy"]["gross_mj"] is not None or record["energy"]["reason"]
+
+
+def test_other_scenarios_stand_beside_the_single_stream(make_bundle, faces):
+    plan = replace(QUICK["plan"], scenarios=("multi-stream", "offline", "camera"), frame_hz=60)
+    (record,) = bench([make_bundle()], faces, plan=plan)
+    streams, offline, camera = (record["scenarios"][name] for name in ("multi-stream", "offline", "camera"))
+    assert streams["streams"] == 8 and streams["latency"]["p50_ms"] > 0
+    assert offline["images_per_s"] == pytest.approx(offline["images"] / offline["seconds"])
+    assert camera["hz"] == 60 and camera["arrived"] == int(0.4 * 60)
+    assert camera["latency"]["samples"] + camera["dropped"] == camera["arrived"]
+    raw = record["samples"]["scenarios"]["camera"]
+    assert camera["missed"] == sum(latency > 1e9 / 60 for latency in raw["latency_ns"])
+    # 24 frames have no 99th percentile, and no bound on the 90th.
+    assert camera["latency"]["p99_ms"] is camera["latency"]["p90_upper_ms"] is None
+    with pytest.raises(UsageError, match="'marathon'"):
+        BenchPlan(scenarios=("marathon",))
+
+
+def test_a_run_comes_back_from_its_files_as_it_was(make_bundle, faces, tmp_path):
+    run = run_bench([make_bundle()], faces.images, QUICK["plan"])
+    run.save(tmp_path)
+    again = BenchRun.load(tmp_path)
+    assert again.facts == run.facts
+    (before,), (after,) = run.engines, again.engines
+    assert json.loads(json.dumps(before.facts)) == after.facts
+    for name in ("latency_ns", "block", "probabilities"):
+        assert np.array_equal(getattr(before, name), getattr(after, name))
+    (tmp_path / "run.npz").write_bytes(b"cut")
+    with pytest.raises(DataError, match="no whole run"):
+        BenchRun.load(tmp_path)
+
+
 def test_progress_goes_through_every_stage_to_its_end(measured):
     _, stages = measured
     names = list(dict.fromkeys(name for name, _, _ in stages))
-    assert names == ["open engines", "warm-up", "measure", "accuracy"]
+    assert names == ["open engines", "warm-up", "measure", "scenarios", "accuracy"]
     for name in ("open engines", "accuracy"):
         done = [(done, total) for stage, done, total in stages if stage == name]
         assert done == sorted(done)
@@ -115,7 +170,7 @@ def test_progress_goes_through_every_stage_to_its_end(measured):
 
 def test_an_engine_against_itself_covers_one(make_bundle, faces):
     bundle = make_bundle(work=10)
-    record, _ = bench([bundle, bundle], faces, **{**QUICK, "duration_s": 1.0})
+    record, _ = bench([bundle, bundle], faces, plan=replace(QUICK["plan"], duration_s=1.0))
     low, high = record["speedup"]["float"]["interval"]
     # Wide, because a shared machine may favour one of two engines for a second; equal engines stay inside.
     assert low < 1.1 and high > 0.9

@@ -4,7 +4,15 @@ from datetime import datetime, timezone
 
 import pytest
 
-from edgefer_bench.records import FIELDS, new_run, read_record, read_records, without_samples, write_records
+from edgefer_bench.records import (
+    FIELDS,
+    LATER_FIELDS,
+    new_run,
+    read_record,
+    read_records,
+    without_samples,
+    write_records,
+)
 from edgefer_runtime.errors import DataError
 
 BLOCKS = [{"start_ns": 17, "latency_ns": [5_000_001, 4_999_999]}, {"start_ns": 2**53 + 1, "latency_ns": [7]}]
@@ -14,7 +22,13 @@ BLOCKS = [{"start_ns": 17, "latency_ns": [5_000_001, 4_999_999]}, {"start_ns": 2
 def record():
     sample = {str: "word", int: 1, dict: {}, list: [0.25, 0.75]}
     record = {name: sample[kinds[0]] for name, kinds in FIELDS.items()}
-    return {"schema": "edgefer.bench/1", **record, "p99_ms": None, "samples": {"blocks": BLOCKS}}
+    return {
+        "schema": "edgefer.bench/1",
+        **LATER_FIELDS,
+        **record,
+        "p99_ms": None,
+        "samples": {"blocks": BLOCKS},
+    }
 
 
 def test_a_record_comes_back_as_it_was(record, tmp_path):
@@ -23,6 +37,14 @@ def test_a_record_comes_back_as_it_was(record, tmp_path):
     assert read_record(paths[0]) == record
     assert read_records(tmp_path / "runs" / "bench") == [record, record]
     assert [path.name for path in paths[0].parent.iterdir() if path not in paths] == []
+
+
+def test_an_early_record_is_read_with_what_it_lacks(record, tmp_path):
+    early = {name: value for name, value in record.items() if name not in LATER_FIELDS}
+    (path,) = write_records([early], tmp_path)
+    assert read_record(path) == record
+    with pytest.raises(DataError, match="holds no records"):
+        read_records(tmp_path / "..")
 
 
 def test_a_store_only_grows(record, tmp_path):

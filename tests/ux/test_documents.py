@@ -40,7 +40,8 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         if not word.startswith("-")
         and word
         in (
-            *("models", "datasets", "show", "doctor", "train", "eval", "export", "check", "bench", "demo"),
+            *("models", "datasets", "show", "devices", "doctor", "train", "eval", "export", "check"),
+            *("bench", "compare", "report", "demo"),
             *("calibrate", "make", "study", "sensitivity"),
         )
     ]

@@ -1,0 +1,1 @@
+"""Benches on other machines, over plain OpenSSH: nothing is installed there that stays."""

@@ -1,0 +1,161 @@
+"""Commands on another machine through the user's own ssh: agents, jump hosts and known hosts as they are."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from edgefer_bench.remote.hosts import Host
+from edgefer_runtime.errors import DeviceError, MissingError
+from edgefer_runtime.leash import BEAT_S
+
+CONNECT_S = 10
+FAILED = 255
+"""Exit code of ssh itself; any other is the command's."""
+
+_OPTIONS = (
+    "BatchMode=yes",
+    f"ConnectTimeout={CONNECT_S}",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+)
+
+
+class Connection:
+    """Runs commands on a host, each over a connection of its own."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def run(self, words: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 120) -> Answer:
+        """Run a command to its end.
+
+        Raises:
+            DeviceError: the host cannot be reached, or does not answer in time.
+        """
+        with self._start(words) as process:
+            try:
+                out, told = process.communicate(stdin, timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise DeviceError(
+                    f"{self.host.name} does not answer: {shlex.join(words)[:60]} took over {timeout_s:g} s",
+                    action="see what it is busy with, and try again",
+                ) from None
+        return self._answer(process.returncode, out, told)
+
+    def send(self, words: Sequence[str], write: Callable[[IO[bytes]], None]) -> Answer:
+        """Run a command whose standard input ``write`` fills; what it no longer takes is not written."""
+        with self._start(words) as process:
+            assert process.stdin is not None and process.stderr is not None and process.stdout is not None
+            with suppress(BrokenPipeError):
+                write(process.stdin)
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            told, out = process.stderr.read(), process.stdout.read()
+        return self._answer(process.wait(), out, told)
+
+    def follow(self, words: Sequence[str], on_line: Callable[[str], None]) -> Answer:
+        """Run a command, hand over its lines as they come, and tell it every few seconds that we are here."""
+        over = threading.Event()
+        told: list[bytes] = []
+        with self._start(words) as process:
+            assert process.stdin is not None and process.stderr is not None and process.stdout is not None
+            stdin, stderr = process.stdin, process.stderr
+
+            def beat() -> None:
+                with suppress(OSError, ValueError):
+                    while not over.wait(BEAT_S):
+                        stdin.write(b"\n")
+                        stdin.flush()
+
+            helpers = [
+                threading.Thread(target=beat, daemon=True),
+                threading.Thread(target=lambda: told.append(stderr.read()), daemon=True),
+            ]
+            for helper in helpers:
+                helper.start()
+            try:
+                for line in process.stdout:
+                    on_line(line.decode(errors="replace").rstrip())
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                over.set()
+            code = process.wait()
+            helpers[1].join()
+        return self._answer(code, b"", b"".join(told))
+
+    def fetch(self, path: str, into: Path) -> None:
+        """Copy a file from the host.
+
+        Raises:
+            DeviceError: it is not there, or the connection broke.
+        """
+        answer = self.run(["cat", "--", path], timeout_s=600)
+        if answer.code:
+            raise DeviceError(f"{self.host.name}: {path} cannot be read ({answer.told})")
+        into.write_bytes(answer.out)
+
+    def _start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        port = [] if self.host.port is None else ["-p", str(self.host.port)]
+        options = [word for option in _OPTIONS for word in ("-o", option)]
+        own = [str(Path(word).expanduser()) for word in self.host.ssh_options]
+        command = ["ssh", *options, *port, *own, "--", self.host.address, shlex.join(words)]
+        try:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except FileNotFoundError:
+            raise MissingError(
+                "ssh is not installed", expected="OpenSSH's client", action="apt-get install openssh-client"
+            ) from None
+
+    def _answer(self, code: int, out: bytes, told: bytes) -> Answer:
+        text = told.decode(errors="replace").strip()
+        if code == FAILED:
+            raise unreachable(self.host, text)
+        return Answer(code, out, text)
+
+
+class Answer:
+    """How a command ended: its exit ``code``, what it printed (``out``) and what it ``told`` on stderr."""
+
+    def __init__(self, code: int, out: bytes, told: str) -> None:
+        self.code, self.out, self.told = code, out, told
+
+
+def unreachable(host: Host, told: str) -> DeviceError:
+    """The error that says in plain words why ssh failed."""
+    known = f"ssh {host.address} once, and compare the fingerprint"
+    forget = f"ssh-keygen -R {_bare(host)} if it was set up anew, then {known}"
+    causes = (
+        ("IDENTIFICATION HAS CHANGED", "its host key is not the one known here", forget),
+        ("Host key verification failed", "its host key is not known here", known),
+        ("Permission denied", "it takes none of the keys offered", f"ssh-copy-id {host.address}"),
+        ("Could not resolve", "nobody knows that name", "check the name, or add it to ~/.ssh/config"),
+        ("Connection refused", "no ssh server listens there", "start sshd on it, or check name and port"),
+        ("timed out", "it does not answer", "check that it is on and in this network"),
+        ("No route to host", "it does not answer", "check that it is on and in this network"),
+    )
+    for sign, found, action in causes:
+        if sign.lower() in told.lower():
+            return DeviceError(
+                f"{host.name} cannot be reached: {found}", expected="a host that ssh reaches", action=action
+            )
+    last = told.splitlines()[-1] if told else "it closed without a word"
+    return DeviceError(
+        f"the connection to {host.name} was lost ({last})",
+        expected="a connection that lasts",
+        action="measure again: the host ends what was running within half a minute and removes its files",
+    )
+
+
+def _bare(host: Host) -> str:
+    return host.address.rpartition("@")[2]

@@ -1,0 +1,1 @@
+"""Records as something to look at: one page without a network, Markdown, or a table for a spreadsheet."""
