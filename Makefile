@@ -1,6 +1,9 @@
 # make demo   the whole road on the built-in faces, ending with a table
 # make test   the tests
 # make lint   style, types, import contracts
+# make bench  edgefer's own speed, kept and compared with earlier runs
+# make matrix docs/matrix.md: every network, engine and precision; MODELS names networks and checkpoints
+# make peers  docs/peers.md: INT8 of other tools beside edgefer's, each in an environment of its own
 #
 # PYTHON chooses the interpreter (3.10 or newer), VENV where packages go,
 # PIP_ARGS is handed to pip (an index that serves CPU builds of torch saves gigabytes).
@@ -8,9 +11,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
+MODELS ?= lanmsff pattlite fcsdnet
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench matrix peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/edgefer demo
@@ -25,6 +29,15 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	$(BIN)/python tools/bench_edgefer.py
+
+matrix: $(VENV)/installed
+	$(BIN)/python tools/matrix.py $(MODELS)
+
+peers: $(VENV)/installed
+	$(BIN)/python bench/peers/compare.py $(MODELS)
 
 clean:
 	rm -rf $(VENV) runs build dist
