@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefer_export.passes.fold_linear import fold_linear
+from edgefer_export.passes.merge_pointwise import merge_pointwise
 from edgefer_export.passes.name_nodes import name_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["finish", "fold_linear", "name_nodes"]
+__all__ = ["finish", "fold_linear", "merge_pointwise", "name_nodes"]
 
 
 def finish(model: ModelProto) -> None:
     """What every exported graph goes through."""
     name_nodes(model)
     fold_linear(model)
+    merge_pointwise(model)
