@@ -24,6 +24,7 @@ from edgefer.cli import (
     evaluate,
     export,
     models,
+    pack,
     report,
     train,
 )
@@ -49,6 +50,7 @@ app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("pack")(pack.pack)
 app.command("demo")(demo.demo)
 
 

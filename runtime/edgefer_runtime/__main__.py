@@ -174,7 +174,9 @@ def _parser() -> argparse.ArgumentParser:
                 "--leash", type=Path, metavar="FOLDER", help="end, and remove this, when standard input does"
             )
         elif command is not environment:
-            words.add_argument("bundle", metavar="BUNDLE", help="a bundle's folder or .edgefer file")
+            words.add_argument(
+                "bundle", metavar="BUNDLE", help="a bundle's folder, its .edgefer file, or an installed model"
+            )
         if command is build:
             words.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write the bundle here")
             words.add_argument(

@@ -37,7 +37,8 @@ def build_bundle(
         The new bundle, verified.
 
     Raises:
-        UsageError: a bundle for a target that is not built on the robot; a zip without ``output``.
+        UsageError: a bundle for a target that is not built on the robot; a zip or an installed model without
+            ``output``.
         MissingError, DeviceError: no TensorRT, or no GPU.
         CheckError: TensorRT refuses the graph; the message names the modules.
         DataError: the bundle is damaged.
@@ -50,9 +51,11 @@ def build_bundle(
                 expected=f"one for {' or '.join(MODULES)}",
                 action="run it as it is: there is nothing to build",
             )
-        if output is None and not bundle.path.is_dir():
+        if output is None and not Path(path).is_dir():
             raise UsageError(
-                f"{path}: a zip", expected="a folder to write the built bundle to", action="name it with -o"
+                f"{path}: a zip or an installed model",
+                expected="a folder to write the built bundle to",
+                action="name it with -o",
             )
         plan, onnx = Path(work) / PLAN, bundle.folder / ONNX
         facts = build_plan(

@@ -22,6 +22,7 @@ from typing import Any
 from edgefer_runtime.archive import extract, pack
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import copy_hashed, is_inside, replacing, replacing_folder
+from edgefer_runtime.installed import find_installed
 from edgefer_runtime.manifest import (
     CERTIFICATE,
     MANIFEST,
@@ -44,7 +45,7 @@ class Bundle:
     """A verified bundle; made by :meth:`open`. A context manager: leaving it closes it.
 
     Attributes:
-        path: the folder or zip as it was named.
+        path: the folder or zip as it was named; of an installed model, its package's folder.
         folder: where the files lie: ``path`` itself, or a private folder that goes with this object.
         manifest: what the engine is.
         certificate: the checks, as JSON.
@@ -58,16 +59,19 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """Open and verify the bundle at ``path``, a folder or a zip.
+        """Open and verify the bundle at ``path``, a folder or a zip, or the installed model of that name.
 
         Schema, sizes and sha256 of every file are checked before an engine file is parsed; of a zip,
         names and sizes before anything is written.
 
         Raises:
             DataError: no bundle, or one that is damaged, altered, incomplete or unsafe.
+            UsageError: a name that several installed models share.
         """
-        path = Path(path)
+        name, path = str(path), Path(path)
         try:
+            if not path.exists():
+                path = find_installed(name)
             if path.is_dir():
                 return cls(path, path, *verify(path, path))
             if path.is_file() and zipfile.is_zipfile(path):
@@ -79,7 +83,7 @@ class Bundle:
                 action="check permissions and free space",
             ) from error
         raise DataError(
-            f"{path}: {'not a bundle, or cut short' if path.exists() else 'no such bundle'}",
+            f"{path}: not a bundle, or cut short",
             expected="a folder with manifest.json, or an .edgefer file written by edgefer",
             action="name another, or copy the whole file again",
         )
@@ -98,6 +102,12 @@ class Bundle:
     def entry(self) -> Path:
         """The file the engine is opened from."""
         return self.folder / self.manifest.entry
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Paths of all its files inside the bundle, the manifest first."""
+        own = [MANIFEST, CERTIFICATE, *([SIGNATURE] if self.signed else [])]
+        return (*own, *(file.path for file in self.manifest.files))
 
     @property
     def size_bytes(self) -> int:
@@ -179,9 +189,8 @@ def pack_zip(bundle: Bundle, out: Path) -> Path:
     Raises:
         DataError: ``out`` cannot be written.
     """
-    own = [MANIFEST, CERTIFICATE, *([SIGNATURE] if bundle.signed else [])]
     with replacing(Path(out)) as temporary:
-        pack(bundle.folder, [*own, *(file.path for file in bundle.manifest.files)], temporary)
+        pack(bundle.folder, bundle.names, temporary)
     return Path(out)
 
 

@@ -54,17 +54,18 @@ class Classifier:
         cache: Path | None = None,
         allow_fallback: bool = False,
     ) -> Classifier:
-        """Open a bundle's folder, its ``.edgefer`` file, or a bundle that is open already.
+        """Open a bundle's folder, its ``.edgefer`` file, an installed model, or an open bundle.
 
         Args:
-            bundle: where the bundle is; it is verified before an engine's library reads it.
+            bundle: where the bundle is, or an installed model's name, ``"pattlite-int8"``; what exists under
+                that path wins. It is verified before an engine's library reads it.
             threads, device, cache, allow_fallback: as :func:`edgefer_runtime.engines.open_engine` takes them.
 
         Raises:
             DataError: no bundle, or a damaged one.
             MissingError: the engine's library is not installed.
             DeviceError: the device asked for is not here.
-            UsageError: the engine's library has no device of that name.
+            UsageError: the engine's library has no device of that name; several models have that name.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         try:
