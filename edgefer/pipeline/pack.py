@@ -16,6 +16,7 @@ from edgefer_runtime.installed import GROUP
 from edgefer_runtime.manifest import Manifest
 
 PREFIX = "edgefer-model"
+PURPOSE = "facial expressions, opened by edgefer-runtime"
 EXTRAS = ("onnxruntime", "openvino")
 """Targets whose library is an extra of edgefer-runtime; TensorRT comes with the robot's system."""
 
@@ -86,7 +87,7 @@ def pack_bundle(path: Path, version: str, folder: Path, licence: Path | None = N
             distribution=distribution,
             version=version,
             fields=(
-                ("Summary", f"{manifest.model}, {manifest.precision} for {manifest.target}: {_PURPOSE}"),
+                ("Summary", f"{manifest.model}, {manifest.precision} for {manifest.target}: {PURPOSE}"),
                 ("License", manifest.licence),
                 ("Requires-Python", ">=3.10"),
                 ("Requires-Dist", requires),
@@ -98,9 +99,6 @@ def pack_bundle(path: Path, version: str, folder: Path, licence: Path | None = N
         )
         out = write_wheel(wheel, folder)
     return Packed(out, name, short_name, distribution, version, requires, manifest.licence)
-
-
-_PURPOSE = "facial expressions, opened by edgefer-runtime"
 
 
 def _names(manifest: Manifest) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from edgefer.pipeline.pack import pack_bundle
 from edgefer_runtime import Classifier
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("numpy", "onnxruntime", "PIL", "pillow", "flatbuffers", "google", "protobuf", "packaging")
+LIBRARIES = ("numpy", "onnxruntime", "PIL", "pillow")
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from edgefer.cli.main import app
 from edgefer.pipeline.pack import EXTRAS, VERSION, pack_bundle
+from edgefer_runtime import __version__
 from edgefer_runtime.bundle import Bundle, pack_zip, write_bundle
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
@@ -31,6 +32,7 @@ from edgefer_runtime.manifest import Manifest
 Make = Callable[..., Bundle]
 NAME = "edgefer_model_pattlite_onnxruntime_int8-1.0-py3-none-any.whl"
 INFO = "edgefer_model_pattlite_onnxruntime_int8-1.0.dist-info"
+FILES = ("model.onnx", "weights/a, b.bin")
 
 
 @pytest.fixture
@@ -59,9 +61,6 @@ def make_bundle(tmp_path: Path) -> Make:
     return make
 
 
-FILES = ("model.onnx", "weights/a, b.bin")
-
-
 def opened(path: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
@@ -83,7 +82,10 @@ def test_the_wheel_holds_the_bundle_file_by_file(make_bundle: Make, tmp_path: Pa
 def test_its_record_lists_every_file_with_its_hash(make_bundle: Make, tmp_path: Path) -> None:
     wheel = opened(pack_bundle(make_bundle().path, "1.0", tmp_path).path)
     rows = list(csv.reader(wheel.read(f"{INFO}/RECORD").decode().splitlines()))
-    assert [row[0] for row in rows] == wheel.namelist()
+    names = [row[0] for row in rows]
+    assert names == wheel.namelist()
+    inside = [name for name in names if INFO not in name]
+    assert names[: len(inside)] == sorted(inside) and len(inside) == 5
     assert rows[-1] == [f"{INFO}/RECORD", "", ""]
     for name, digest, size in rows[:-1]:
         content = wheel.read(name)
@@ -96,7 +98,9 @@ def test_its_metadata_is_what_installers_read(make_bundle: Make, tmp_path: Path)
     metadata = Metadata.from_email(wheel.read(f"{INFO}/METADATA"))
     assert (metadata.name, str(metadata.version)) == ("edgefer-model-pattlite-onnxruntime-int8", "1.0")
     assert metadata.license == "Apache-2.0"
-    assert [str(each) for each in metadata.requires_dist or ()] == ["edgefer-runtime[onnxruntime]>=0.1.0"]
+    assert [str(each) for each in metadata.requires_dist or ()] == [
+        f"edgefer-runtime[onnxruntime]>={__version__}"
+    ]
     assert str(metadata.requires_python) == ">=3.10"
     assert "Rendered faces." in (metadata.description or "")
     assert "Apache-2.0" in wheel.read(f"{INFO}/licenses/LICENSE").decode()
@@ -149,7 +153,7 @@ def test_names_tell_targets_and_variants_apart(
 ) -> None:
     packed = pack_bundle(make_bundle(**changes).path, "1.0", tmp_path)
     assert (packed.name, packed.short_name) == (name, short_name)
-    assert packed.requires == f"{requires or 'edgefer-runtime[onnxruntime]'}>=0.1.0"
+    assert packed.requires == f"{requires or 'edgefer-runtime[onnxruntime]'}>={__version__}"
     assert str(parse_wheel_filename(packed.path.name)[0]) == packed.distribution
 
 
