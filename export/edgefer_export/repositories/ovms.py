@@ -8,7 +8,7 @@ from typing import Any
 
 from edgefer_export.repositories.base import Server
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.openvino import DEFAULTS
+from edgefer_runtime.engines.openvino import CPU_DEFAULTS, DEFAULTS
 
 
 class ModelServer(Server):
@@ -28,11 +28,13 @@ class ModelServer(Server):
         return {"config.json": json.dumps({"model_config_list": models}, indent=2) + "\n"}
 
     def _config(self, name: str, bundle: Bundle) -> dict[str, Any]:
-        options = {**DEFAULTS, **bundle.manifest.options}
+        options = dict(bundle.manifest.options)
+        device = options.pop("DEVICE", "CPU")
+        options = {**DEFAULTS, **(CPU_DEFAULTS if device == "CPU" else {}), **options}
         return {
             "name": name,
             "base_path": f"{self.models}/{name}",
-            "target_device": options.pop("DEVICE", "CPU"),
+            "target_device": device,
             "plugin_config": {key: str(value) for key, value in options.items()},
         }
 

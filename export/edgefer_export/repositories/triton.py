@@ -8,7 +8,7 @@ from typing import Any
 from edgefer_export.graph import INPUT, OUTPUT
 from edgefer_export.repositories.base import LABELS, Server
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.openvino import DEFAULTS
+from edgefer_runtime.engines.openvino import CPU_DEFAULTS, DEFAULTS
 from edgefer_runtime.engines.tensorrt import PREPROCESSING
 from edgefer_runtime.engines.tensorrt_build import PROFILE
 from edgefer_runtime.engines.tensorrt_plan import PLAN
@@ -97,7 +97,8 @@ def _device(manifest: Manifest) -> str:
 def _parameters(manifest: Manifest) -> Mapping[str, Any]:
     if manifest.target != "openvino":
         return {}
-    return {**DEFAULTS, "HINT_BF16": "YES"} if manifest.precision == "bf16" else DEFAULTS
+    precision = {"HINT_BF16": "YES"} if manifest.precision == "bf16" else {}
+    return {**DEFAULTS, **CPU_DEFAULTS, **precision}
 
 
 def _tensor(role: str, name: str, kind: str, dims: list[int], *more: str) -> str:
