@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from edgefer_export.passes.reading import attributes, constants, readers
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
@@ -24,13 +26,11 @@ def fold_linear(model: ModelProto) -> int:
 
     graph, folded = model.graph, 0
     for second in [node for node in graph.node if node.op_type == "Gemm"]:
-        weights = {tensor.name: tensor for tensor in graph.initializer}
-        readers = Counter(value for node in graph.node for value in node.input)
-        readers.update(value.name for value in graph.output)
+        weights, read = constants(model), readers(model)
         first = next((node for node in graph.node if second.input[0] in node.output), None)
         pair = [second] if first is None else [first, second]
-        linear = all(_is_linear(node, weights, readers) for node in pair)
-        if first is None or not linear or readers[first.output[0]] != 1:
+        linear = all(_is_linear(node, weights, read) for node in pair)
+        if first is None or not linear or read[first.output[0]] != 1:
             continue
         inner, inner_bias, outer, outer_bias = (
             numpy_helper.to_array(weights[name]) for node in pair for name in node.input[1:]
@@ -51,17 +51,14 @@ def fold_linear(model: ModelProto) -> int:
     return folded
 
 
-def _is_linear(node: NodeProto, weights: dict[str, TensorProto], readers: Counter[str]) -> bool:
+def _is_linear(node: NodeProto, weights: dict[str, TensorProto], read: Counter[str]) -> bool:
     """Whether ``node`` computes x W^T + b, W and b its own."""
-    from onnx import helper
-
     if node.op_type != "Gemm" or len(node.input) != 3:
         return False
-    settings = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    plain = {"alpha": 1.0, "beta": 1.0, "transA": 0} | settings == {
+    plain = {"alpha": 1.0, "beta": 1.0, "transA": 0} | attributes(node) == {
         "alpha": 1.0,
         "beta": 1.0,
         "transA": 0,
         "transB": 1,
     }
-    return plain and all(name in weights and readers[name] == 1 for name in node.input[1:])
+    return plain and all(name in weights and read[name] == 1 for name in node.input[1:])

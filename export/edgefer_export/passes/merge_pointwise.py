@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from edgefer_export.passes.reading import attributes, constants, readers
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -29,17 +31,15 @@ def merge_pointwise(model: ModelProto) -> int:
 
     graph, merged = model.graph, 0
     for total in [node for node in graph.node if node.op_type == "Add"]:
-        weights = {tensor.name: tensor for tensor in graph.initializer}
-        readers = Counter(value for node in graph.node for value in node.input)
-        readers.update(value.name for value in graph.output)
+        weights, read = constants(model), readers(model)
         makers = {value: node for node in graph.node for value in node.output}
         pair = [makers[value] for value in total.input if value in makers]
         if len(pair) < 2 or not all(_is_pointwise(node, weights) for node in pair):
             continue
         parts = [makers.get(node.input[0]) for node in pair]
-        joins = [part for part in parts if part is not None and _joins_channels(part, readers)]
+        joins = [part for part in parts if part is not None and _joins_channels(part, read)]
         shapes = {tuple(weights[node.input[2]].dims) for node in pair}
-        if len(joins) < 2 or len(shapes) > 1 or any(readers[node.output[0]] != 1 for node in pair):
+        if len(joins) < 2 or len(shapes) > 1 or any(read[node.output[0]] != 1 for node in pair):
             continue
         first, second = pair
         kernels, biases = ([numpy_helper.to_array(weights[node.input[i]]) for node in pair] for i in (1, 2))
@@ -59,8 +59,8 @@ def merge_pointwise(model: ModelProto) -> int:
             graph.node.remove(node)
         stale = {value for node in (*pair, *joins) for value in node.output}
         for name in (*first.input[1:], *second.input[1:]):
-            readers[name] -= 1
-            if not readers[name]:
+            read[name] -= 1
+            if not read[name]:
                 graph.initializer.remove(weights[name])
                 stale.add(name)
         for value in [value for value in graph.value_info if value.name in stale]:
@@ -73,15 +73,9 @@ def _is_pointwise(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
     """Whether ``node`` is a 1x1 convolution of stride 1 with a bias."""
     if node.op_type != "Conv" or len(node.input) != 3 or not all(name in weights for name in node.input[1:]):
         return False
-    settings = {name: value for name, value in _settings(node).items() if name != "kernel_shape"}
+    settings = {name: value for name, value in attributes(node).items() if name != "kernel_shape"}
     return [*weights[node.input[1]].dims][2:] == [1, 1] and {**POINTWISE, **settings} == POINTWISE
 
 
-def _joins_channels(node: NodeProto, readers: Counter[str]) -> bool:
-    return node.op_type == "Concat" and _settings(node)["axis"] == 1 and readers[node.output[0]] == 1
-
-
-def _settings(node: NodeProto) -> dict[str, Any]:
-    from onnx import helper
-
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+def _joins_channels(node: NodeProto, read: Counter[str]) -> bool:
+    return node.op_type == "Concat" and attributes(node)["axis"] == 1 and read[node.output[0]] == 1

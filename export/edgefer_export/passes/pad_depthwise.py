@@ -9,10 +9,11 @@ INT8 engine is slower by 3 % [1, 4].
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from edgefer_export.passes.reading import attributes, constants, readers
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -27,7 +28,7 @@ def pad_depthwise(model: ModelProto) -> int:
     between, and weights that nobody else reads. The channels that are added hold zero throughout: their
     weights and biases are zero, ReLU keeps it, and the last convolution multiplies it by zero.
     """
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    weights = constants(model)
     changed = 0
     for first in [node for node in model.graph.node if _groups(node) == 1]:
         depthwise = _next_convolution(model, first)
@@ -51,9 +52,7 @@ def pad_depthwise(model: ModelProto) -> int:
 
 def _groups(node: NodeProto) -> int:
     """Groups of a convolution; 0 of anything else."""
-    if node.op_type != "Conv":
-        return 0
-    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    return int(attributes(node).get("group", 1)) if node.op_type == "Conv" else 0
 
 
 def _next_convolution(model: ModelProto, node: NodeProto) -> NodeProto | None:
@@ -67,15 +66,14 @@ def _next_convolution(model: ModelProto, node: NodeProto) -> NodeProto | None:
 
 
 def _only_user(model: ModelProto, node: NodeProto) -> NodeProto | None:
-    users = [user for user in model.graph.node if node.output[0] in user.input]
-    is_output = any(value.name == node.output[0] for value in model.graph.output)
-    return users[0] if len(users) == 1 and not is_output else None
+    if readers(model)[node.output[0]] != 1:
+        return None
+    return next((user for user in model.graph.node if node.output[0] in user.input), None)
 
 
 def _own_weights(model: ModelProto, node: NodeProto) -> bool:
-    readers = Counter(value for user in model.graph.node for value in user.input)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return all(readers[value] == 1 and value in constants for value in node.input[1:])
+    read, weights = readers(model), constants(model)
+    return all(read[value] == 1 and value in weights for value in node.input[1:])
 
 
 def _pad(tensor: TensorProto, axis: int, extra: int) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgefer_export.passes.reading import attributes, constants
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto, NodeProto, TensorProto
@@ -40,7 +42,7 @@ def transposed_as_plain(model: ModelProto) -> int:
 
     graph, replaced = model.graph, 0
     for node in [node for node in graph.node if node.op_type == "ConvTranspose"]:
-        weights = {tensor.name: tensor for tensor in graph.initializer}
+        weights = constants(model)
         if not _fits(node, weights):
             continue
         kernel, *bias = (numpy_helper.to_array(weights[name]) for name in node.input[1:])
@@ -64,9 +66,7 @@ def transposed_as_plain(model: ModelProto) -> int:
 
 
 def _fits(node: NodeProto, weights: dict[str, TensorProto]) -> bool:
-    from onnx import helper
-
-    found = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    found = attributes(node)
     if any(found.get(name) != value for name, value in SETTINGS.items()):
         return False
     if not weights.keys() >= {*node.input[1:]}:
