@@ -111,6 +111,11 @@ class Manifest:
         return None
 
     @property
+    def name(self) -> str:
+        """The engine's, which an installed model has too: ``"pattlite-onnxruntime-int8"``."""
+        return f"{self.model}-{self.target}-{self.precision}"
+
+    @property
     def size_bytes(self) -> int:
         """What the engine's files take on disk."""
         return sum(file.bytes for file in self.files)

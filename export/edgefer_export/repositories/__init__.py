@@ -71,7 +71,7 @@ def write_repository(name: str, bundles: Sequence[Bundle], folder: Path) -> Repo
     served: dict[str, Bundle] = {}
     notes = []
     for bundle in bundles:
-        model, refusal = _model_name(bundle), _refusal(server, bundle)
+        model, refusal = bundle.manifest.name, _refusal(server, bundle)
         if refusal:
             notes.append(f"{model} is left out: {refusal}")
         else:
@@ -94,11 +94,6 @@ def write_repository(name: str, bundles: Sequence[Bundle], folder: Path) -> Repo
         for path, text in server.configuration(served).items():
             (draft / path).write_text(text, encoding="utf-8")
     return Repository(folder, tuple(served), tuple(notes))
-
-
-def _model_name(bundle: Bundle) -> str:
-    manifest = bundle.manifest
-    return f"{manifest.model}-{manifest.target}-{manifest.precision}"
 
 
 def _refusal(server: Server, bundle: Bundle) -> str | None:

@@ -1,0 +1,1 @@
+"""Faces as messages: one JSON form of them, and the ways they travel to other programs."""
