@@ -29,7 +29,7 @@ def bench(
     faces: Faces,
     *,
     plan: BenchPlan | None = None,
-    reference: Floats | None = None,
+    references: Sequence[Floats | None] | None = None,
     device: str | None = None,
     notice: str = "",
     on_progress: Report = lambda stage, done, total: None,
@@ -40,7 +40,7 @@ def bench(
         bundles: the engines, opened and verified; all of one batch size.
         faces: what to time and score with, at least 64 different ones.
         plan: what to measure, and how long.
-        reference: see :func:`make_records`.
+        references: see :func:`edgefer_bench.scoring.drops`.
         device: the profile of this machine.
         notice: what readers must know of the faces, shown with every table.
         on_progress: told how far each stage is.
@@ -57,7 +57,7 @@ def bench(
     for bundle in bundles:
         check_classes(bundle.manifest.classes, bundle.path, faces)
     run = run_bench(bundles, faces.images, plan or BenchPlan(), on_progress)
-    return make_records(run, bundles, faces, reference=reference, device=device, notice=notice)
+    return make_records(run, bundles, faces, references=references, device=device, notice=notice)
 
 
 def make_records(
@@ -65,7 +65,7 @@ def make_records(
     bundles: Sequence[Bundle],
     faces: Faces,
     *,
-    reference: Floats | None = None,
+    references: Sequence[Floats | None] | None = None,
     device: str | None = None,
     host: str | None = None,
     notice: str = "",
@@ -76,8 +76,7 @@ def make_records(
         run: what was measured.
         bundles: the engines, in its order.
         faces: the set that it labelled.
-        reference: probabilities (N x K, columns as ``faces.classes``) of the float network; None compares
-            each engine with the fp32 engine of its own target among ``bundles``.
+        references: see :func:`edgefer_bench.scoring.drops`.
         device: the profile of the machine.
         host: where it was reached; None is this machine.
         notice: what readers must know of the faces.
@@ -90,9 +89,8 @@ def make_records(
         for engine, bundle in zip(run.engines, bundles, strict=True)
     ]
     medians = [block_medians(engine) for engine in run.engines]
-    given = None if reference is None else ("the float network", reference)
     ratios = speedups(bundles, run.engines)
-    losses = drops(bundles, predictions, faces, given)
+    losses = drops(bundles, predictions, faces, references)
     shared = {
         "schema": SCHEMA,
         "run": new_run(),

@@ -18,6 +18,9 @@ from edgefer_runtime.images import Images
 
 CHUNK = 128  # faces between two progress reports
 
+FLOAT_NETWORK = "the float network"
+"""What a drop is ``against`` where the network itself was asked."""
+
 Identity = tuple[str, str, str, str]
 """Model, variant, target, precision."""
 
@@ -122,7 +125,7 @@ def drops(
     bundles: Sequence[Bundle],
     predictions: Sequence[Floats],
     faces: Faces,
-    reference: tuple[str, Floats] | None,
+    references: Sequence[Floats | None] | None = None,
 ) -> list[dict[str, Any]]:
     """What each engine lost, as JSON objects.
 
@@ -130,29 +133,30 @@ def drops(
         bundles: the engines.
         predictions: their probabilities, in the same order.
         faces: what they were made on.
-        reference: name and probabilities of the network to compare all of them with; None compares each
-            with the fp32 engine of its own model, variant and target.
+        references: of each, what its float network answers (N x K, columns as ``faces.classes``). Where that
+            is not at hand, it is compared with the fp32 engine of its own model, variant and target.
 
     Returns:
-        A bundle's :class:`edgefer_bench.drop.Drop`, with ``against`` naming the reference. The reference
-        itself has 0 points exactly. Without a reference, ``points`` and ``interval`` are null and
-        ``reason`` says why.
+        A bundle's :class:`edgefer_bench.drop.Drop`, with ``against`` naming the reference. An fp32 engine
+        that is its own reference has 0 points exactly. Without any reference, ``points`` and ``interval``
+        are null and ``reason`` says why.
     """
     by_identity = {identity(bundle): made for bundle, made in zip(bundles, predictions, strict=True)}
     found: list[dict[str, Any]] = []
-    for bundle, made in zip(bundles, predictions, strict=True):
+    for bundle, made, network in zip(bundles, predictions, references or [None] * len(bundles), strict=True):
         model, variant, target, precision = identity(bundle)
-        against, wanted = reference or (f"{target} fp32", by_identity.get((model, variant, target, "fp32")))
+        twin = f"{target} fp32"
+        wanted = by_identity.get((model, variant, target, "fp32")) if network is None else network
         if wanted is None:
-            reason = f"no {against} engine of {model} {variant} was measured with it"
+            reason = f"no {twin} engine of {model} {variant} was measured with it, nor its network asked"
             found.append({"against": None, "points": None, "interval": None, "reason": reason})
-        elif reference is None and precision == "fp32":
+        elif network is None and precision == "fp32":
             found.append(
-                {"against": against, "points": 0.0, "interval": (0.0, 0.0), "reason": "is the reference"}
+                {"against": twin, "points": 0.0, "interval": (0.0, 0.0), "reason": "is the reference"}
             )
         else:
             drop = accuracy_drop(
                 wanted, made, faces.labels, classes=faces.classes, attributes=faces.attributes
             )
-            found.append({"against": against, **drop.to_json()})
+            found.append({"against": twin if network is None else FLOAT_NETWORK, **drop.to_json()})
     return found

@@ -68,11 +68,13 @@ def footnotes(records: Sequence[Mapping[str, Any]]) -> list[str]:
         return ["no engines were measured"]
     first = records[0]
     faces, machine = first["faces"], first["environment"]
+    against = " or ".join(dict.fromkeys(filter(None, (record["drop"]["against"] for record in records))))
     calls = [record["latency"]["samples"] for record in records]
     notes = [faces["notice"]] if faces["notice"] else []
     notes.append(
         f"accuracy on {faces['name']}, {faces['images']:,} images; intervals are 95 %: accuracy over images "
-        "(Wilson), drop paired image by image (Tango), speed from interleaved blocks (Hodges-Lehmann)"
+        f"(Wilson), drop{against and f' against {against}'} paired image by image (Tango), speed from "
+        "interleaved blocks (Hodges-Lehmann)"
     )
     evaluation = first["evaluation"]
     if evaluation["subject_interval"]:

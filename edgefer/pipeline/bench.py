@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.references import references
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import bench
 from edgefer_bench.devices import Device, require_device
@@ -54,6 +55,7 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
     records = bench(
         bundles,
         faces,
+        references=references(bundles, faces, on_progress),
         plan=replace(settings.plan, power_rails=device.power_rails),
         device=device.name,
         notice=notice(settings.data),

@@ -108,7 +108,11 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         drafting = Drafting(
             checkpoint=checkpoint,
             provenance={
-                "weights": {"checkpoint": source.name, **checkpoint.provenance},
+                "weights": {
+                    "checkpoint": source.name,
+                    **checkpoint.provenance,
+                    "sha256": checkpoint.describe()["sha256"],
+                },
                 "notice": notice(settings.data),
             },
             licence=checkpoint.provenance.get("licence", ""),

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.bench import BenchSettings, make_folder
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.references import references
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import make_records
 from edgefer_bench.records import Record, write_records
@@ -56,7 +57,15 @@ def bench_hosts(
     records: list[Record] = []
     paths: list[Path] = []
     for name, far in done.items():
-        made = make_records(far.run, far.bundles, faces, device=far.device.name, host=name, notice=told)
+        made = make_records(
+            far.run,
+            far.bundles,
+            faces,
+            references=references(far.bundles, faces, on_progress),
+            device=far.device.name,
+            host=name,
+            notice=told,
+        )
         records += made
         paths += write_records(made, settings.records)
     return records, paths, [line for far in done.values() for line in far.left_out], failed

@@ -46,7 +46,7 @@ def score_drafts(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) 
         )
         for draft, probabilities in zip(drafts, predictions, strict=True)
     ]
-    lost = drops(drafts, predictions, faces, None)
+    lost = drops(drafts, predictions, faces)
     data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
     return [
         {**data, "engine": provider, "evaluation": evaluation.to_json(), "drop": drop}

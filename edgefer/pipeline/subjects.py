@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 """Where a user's own checkpoints, bundles and records gather, below the folder edgefer is called in."""
 
+BEST = "best.json"
+"""The checkpoint that a training leaves in its folder."""
+
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The weights that come with edgefer."""
 
@@ -59,16 +62,21 @@ def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, 
         return checkpoint, path
     spec = get(name)
     variant = spec.resolve_variant(variant)
-    trained = training_folder(name, variant) / "best.json"
-    shipped = SHIPPED / (f"{name}.json" if variant == spec.default_variant else f"{name}-{variant}.json")
-    for path in (trained, shipped):
-        if path.exists():
-            return load_checkpoint(path), path
+    for path in checkpoints_of(name, variant):
+        return load_checkpoint(path), path
+    trained = training_folder(name, variant) / BEST
     raise DataError(
         f"no weights of {name}, variant {variant!r}",
         expected=f"a checkpoint at {trained}, or weights shipped with edgefer",
         action=f"train it: edgefer train {name} --variant {variant}",
     )
+
+
+def checkpoints_of(model: str, variant: str) -> list[Path]:
+    """What there is of the checkpoints that a model's name may mean, the one that it means first."""
+    own = training_folder(model, variant) / BEST
+    shipped = f"{model}.json" if variant == get(model).default_variant else f"{model}-{variant}.json"
+    return [path for path in (own, SHIPPED / shipped) if path.exists()]
 
 
 def is_bundle(path: Path) -> bool:

@@ -57,11 +57,10 @@ def colour_network(path, *, work=1, gains=(1.0, 1.0, 1.0)):
 
 @pytest.fixture(scope="session")
 def make_bundle(tmp_path_factory):
-    def make(precision="fp32", *, target="onnxruntime", classes=CLASSES, **network):
+    def make(precision="fp32", *, target="onnxruntime", classes=CLASSES, named=None, **network):
         folder = tmp_path_factory.mktemp("bundle")
         manifest = Manifest(
-            model="colour",
-            variant="plain",
+            **(named or {"model": "colour", "variant": "plain"}),
             parameters=2_000_000,
             classes=classes,
             input=CONTRACT,

@@ -184,10 +184,15 @@ def test_without_a_float_twin_the_drop_is_null_and_says_why(make_bundle, faces):
     assert "–" in bench_markdown([record])
 
 
-def test_the_float_network_can_be_the_reference(make_bundle, faces):
-    (record,) = bench([make_bundle()], faces, reference=np.eye(3)[(faces.labels + 1) % 3], **QUICK)
-    assert record["drop"]["against"] == "the float network"
-    assert record["accuracy_drop"] == -100
+def test_the_float_network_comes_before_the_twin(fast_and_slow, faces):
+    network = np.eye(3)[(faces.labels + 1) % 3]  # wrong everywhere
+    fp32, int8 = bench(fast_and_slow, faces, references=[network, None], **QUICK)
+    assert (fp32["drop"]["against"], fp32["accuracy_drop"]) == ("the float network", -100)
+    assert (int8["drop"]["against"], int8["accuracy_drop"]) == (
+        "onnxruntime fp32",
+        pytest.approx(100 * 23 / 70),
+    )
+    assert "drop against the float network or onnxruntime fp32 paired" in bench_markdown([fp32, int8])
 
 
 def test_classes_in_another_order_are_matched_by_name(make_bundle, faces):

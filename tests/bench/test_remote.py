@@ -303,6 +303,9 @@ def test_hosts_are_measured_at_once_and_one_that_fails_stops_no_other(known):
 def test_a_fleet_from_the_command_line(known, make_bundle, faces, edgefer, tmp_path):
     from PIL import Image
 
+    from edgefer.models import get
+    from edgefer.training.checkpoint import Checkpoint, save_checkpoint
+
     for place, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
         path = tmp_path / f"faces/{faces.classes[label]}/{place}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -312,21 +315,22 @@ def test_a_fleet_from_the_command_line(known, make_bundle, faces, edgefer, tmp_p
     options = f"port = {host.port}\nssh_options = {list(host.ssh_options)}\n"
     off = "[off]\nhost = 'robot.invalid'\nssh_options = ['-F', 'none']\n"
     (tmp_path / "devices.toml").write_text(f"[near]\n{near}{options}{off}")
-    words = (
-        "bench",
-        str(make_bundle().path),
-        "--data",
-        "folder:faces",
-        "--duration",
-        "0.3",
-        "--threads",
-        "1",
-    )
-    done = edgefer(*words, "--device", "all")
+    # The float network that the bundle names never leaves home: one that says "green" of whatever it sees.
+    spec = get("pattlite")
+    weights = spec.build("head", 3).state_dict()
+    weights["classify.bias"][:] = weights["classify.bias"].new_tensor([0, 100, 0])
+    network = Checkpoint("pattlite", "head", faces.classes, spec.contract, weights)
+    save_checkpoint(tmp_path / "runs/pattlite/train-head/best", network)
+    told = {"weights": {"sha256": network.describe()["sha256"]}}
+    bundle = make_bundle("int8", named={"model": "pattlite", "variant": "head", "provenance": told})
+    words = ("bench", str(bundle.path), "--data", "folder:faces", "--duration", "0.3", "--threads", "1")
+    done = edgefer(*words, "--device", "all", EDGEFER_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 7, done.stderr
-    assert "colour plain on near" in done.stdout
+    assert "pattlite head on near" in done.stdout
     assert "off cannot be reached: nobody knows that name" in done.stderr
     (record,) = read_records(tmp_path / "runs/bench")
     assert (record["host"], record["accuracy"], record["faces"]["images"]) == ("near", 100, 70)
+    assert record["drop"]["against"] == "the float network"
+    assert record["accuracy_drop"] == pytest.approx(100 * (23 / 70 - 1))
     alone = edgefer(*words, "--device", "off")
     assert alone.returncode == 7 and "Traceback" not in alone.stderr
