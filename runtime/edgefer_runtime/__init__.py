@@ -6,13 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgefer_runtime.analyzer import Face, FaceAnalyzer
     from edgefer_runtime.bundle import Bundle
     from edgefer_runtime.classifier import Classifier, Prediction
 
 __version__ = "0.1.0"
-__all__ = ["Bundle", "Classifier", "Prediction"]
+__all__ = ["Bundle", "Classifier", "Face", "FaceAnalyzer", "Prediction"]
 
-_HOMES = {"Bundle": "bundle", "Classifier": "classifier", "Prediction": "classifier"}
+_HOMES = {
+    "Bundle": "bundle",
+    "Classifier": "classifier",
+    "Face": "analyzer",
+    "FaceAnalyzer": "analyzer",
+    "Prediction": "classifier",
+}
 
 
 def __getattr__(name: str) -> Any:
