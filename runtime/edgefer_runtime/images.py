@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.errors import DataError, MissingError
+
+PIXEL_LIMIT = 1 << 26
+"""Of an image that came over a network: 192 MiB once it is decoded."""
+
+NETWORK_FORMATS = ("JPEG", "PNG", "WEBP")
 
 _SCALE = "multiply by 255 if the values are 0..1, round, and call .astype(numpy.uint8)"
 _GREY = "repeat the grey channel: numpy.repeat(image[..., None], 3, axis=-1) for H x W"
@@ -80,6 +86,32 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
         DataError: the file is missing, no image, damaged, or larger than Pillow's safety limit.
         MissingError: Pillow is not installed.
     """
+    return _read(path, str(path))
+
+
+def decode_image(content: bytes, *, pixel_limit: int = PIXEL_LIMIT) -> NDArray[np.uint8]:
+    """The image of a JPEG, PNG or WebP file that came over a network, upright.
+
+    Args:
+        content: the file.
+        pixel_limit: pixels it may have; a larger one is refused by its head, before any is decoded.
+
+    Returns:
+        uint8, H x W x 3, RGB.
+
+    Raises:
+        DataError: another kind of file, a damaged one, or more pixels.
+        MissingError: Pillow is not installed.
+    """
+    return _read(io.BytesIO(content), "an image received", NETWORK_FORMATS, pixel_limit)
+
+
+def _read(
+    source: str | Path | io.BytesIO,
+    name: str,
+    formats: tuple[str, ...] | None = None,
+    pixel_limit: int | None = None,
+) -> NDArray[np.uint8]:
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
@@ -89,14 +121,16 @@ def load_image(path: str | Path) -> NDArray[np.uint8]:
             action='pip install "edgefer-runtime[images]"',
         ) from error
     try:
-        with Image.open(path) as image:
+        with Image.open(source, formats=formats) as image:
+            if pixel_limit is not None and image.width * image.height > pixel_limit:
+                raise ValueError(f"{image.width} x {image.height} pixels, more than {pixel_limit}")
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(
-            f"{path}: cannot be read as an image ({reason})",
-            expected="a PNG, JPEG or other image file that Pillow reads",
-            action="give the path of a face crop",
+            f"{name}: cannot be read as an image ({reason})",
+            expected=f"a {', '.join(formats)} file" if formats else "an image file that Pillow reads",
+            action="give an image file that is whole",
         ) from error
 
 

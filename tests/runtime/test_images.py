@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.images import check_crop, check_images, load_image
+from edgefer_runtime.images import check_crop, check_images, decode_image, load_image
 
 
 def test_reads_what_was_written(tmp_path: Path) -> None:
@@ -49,3 +49,18 @@ def test_a_batch_and_a_crop_are_told_apart() -> None:
         check_images(crop)
     with pytest.raises(DataError, match=r"Classifier\.predict"):
         check_crop(crop[None])
+
+
+def test_what_came_over_a_network_is_held_to_fewer_kinds_and_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    content = {}
+    for name in ("face.png", "face.bmp"):
+        Image.fromarray(pixels).save(tmp_path / name)
+        content[name] = (tmp_path / name).read_bytes()
+    assert np.array_equal(decode_image(content["face.png"]), pixels)
+    with pytest.raises(DataError, match="cannot identify"):
+        decode_image(content["face.bmp"])
+    with pytest.raises(DataError, match="9 pixels, more than 62"):
+        decode_image(content["face.png"], pixel_limit=62)
+    with pytest.raises(DataError, match="image received"):
+        decode_image(content["face.png"][:60])
