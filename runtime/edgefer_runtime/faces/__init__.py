@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from edgefer_runtime.faces.blazeface import BlazeFace
 from edgefer_runtime.faces.crop import crop_face
 from edgefer_runtime.faces.detection import Detection, FaceDetector
 
-__all__ = ["Detection", "FaceDetector", "crop_face"]
+__all__ = ["BlazeFace", "Detection", "FaceDetector", "crop_face"]
