@@ -16,6 +16,9 @@ from edgefer.models import count, get
 from edgefer_bench.drop import accuracy_drop
 from edgefer_bench.scoring import predict
 from edgefer_export import targets
+from edgefer_export.targets import openvino as openvino_target
+from edgefer_export.targets.base import BuiltEngine
+from edgefer_export.targets.openvino import HINT
 from edgefer_runtime.benching import Report
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
@@ -24,7 +27,7 @@ from edgefer_runtime.errors import EdgeferError
 from edgefer_runtime.footprint import footprint_in_subprocess
 from edgefer_runtime.manifest import Manifest
 from edgefer_runtime.measuring import MeasureSettings, measure
-from peers.entrants import Outcome
+from peers.entrants import OURS, Outcome
 from peers.handover import Handover
 from peers.joining import join
 from peers.tools import contract
@@ -32,7 +35,6 @@ from peers.tools import contract
 FLOATS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 """Targets and precisions that the float graph is timed in; the first one is the reference."""
 
-HINT = "INFERENCE_PRECISION_HINT"
 INPUTS = 128  # faces to rotate over
 BLOCK_CALLS = 10
 
@@ -49,17 +51,25 @@ class Candidate:
         title: what tables call it.
         rest: what it computes in where it is not INT8: ``"fp32"`` or ``"bf16"``.
         bundle: the engine.
+        lent_resize: whether another tool's network stands behind edgefer's own resize for OpenVINO, not
+            behind the one of the graph that all were given.
     """
 
     name: str
     title: str
     rest: str
     bundle: Bundle
+    lent_resize: bool = False
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """What it is called and where it runs."""
-        target = self.bundle.manifest.target
-        return {"name": self.name, "title": self.title, "target": target, "rest": self.rest}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "target": self.bundle.manifest.target,
+            "rest": self.rest,
+            "lent_resize": self.lent_resize,
+        }
 
 
 def float_candidates(handover: Handover, folder: Path) -> list[Candidate]:
@@ -76,18 +86,23 @@ def candidates(handover: Handover, outcome: Outcome, folder: Path) -> list[Candi
     """Engines of what an entrant made.
 
     On a CPU that has bfloat16 a model for OpenVINO makes two: OpenVINO computes in it what is left in float,
-    unless told not to, as edgefer tells it.
+    unless told not to, as edgefer tells it. Another tool's model for OpenVINO makes one more: its network
+    behind edgefer's resize, which tells what quantizing alone is worth.
     """
     assert outcome.model is not None, "the entrant has failed"
     entrant = outcome.entrant
     model = join(handover.given / contract.PREPROCESSING, outcome.model, outcome.model.parent)
-    bundle = _bundle(handover, model, entrant.target, "int8", folder / entrant.name)
+    ours = entrant in OURS
+    bundle = _bundle(handover, model, entrant.target, "int8", folder / entrant.name, as_read=not ours)
     made = [Candidate(entrant.name, entrant.title, "fp32", bundle)]
     if entrant.target == "openvino" and _has_bfloat16():
         manifest = replace(bundle.manifest, options={**bundle.manifest.options, HINT: "bf16"})
         files = {file.path: bundle.folder / file.path for file in manifest.files}
         hinted = write_bundle(folder / entrant.name / "openvino-int8-bf16", manifest, files, {})
         made.append(Candidate(entrant.name, entrant.title, "bf16", hinted))
+    if entrant.target == "openvino" and not ours:
+        behind = _bundle(handover, model, entrant.target, "int8", folder / entrant.name / "lent")
+        made.append(Candidate(entrant.name, entrant.title, "fp32", behind, lent_resize=True))
     return made
 
 
@@ -193,10 +208,13 @@ def _time(classifiers: Sequence[Classifier], faces: FaceSet, duration_s: float) 
     ]
 
 
-def _bundle(handover: Handover, model: Path, target: str, precision: str, folder: Path) -> Bundle:
+def _bundle(
+    handover: Handover, model: Path, target: str, precision: str, folder: Path, *, as_read: bool = False
+) -> Bundle:
     checkpoint = handover.checkpoint
     work = folder / f"{target}-{precision}"
-    engine = targets.get(target).build(model, precision, work / "engine")
+    build = _build_as_read if as_read and target == "openvino" else targets.get(target).build
+    engine = build(model, precision, work / "engine")
     manifest = Manifest(
         model=checkpoint.model,
         variant=checkpoint.variant,
@@ -210,6 +228,20 @@ def _bundle(handover: Handover, model: Path, target: str, precision: str, folder
         tools=engine.tools,
     )
     return write_bundle(work / "bundle", manifest, engine.files, {})
+
+
+def _build_as_read(model: Path, precision: str, workdir: Path) -> BuiltEngine:
+    """``model`` as OpenVINO reads it, without edgefer's rewrites."""
+    openvino = import_openvino()
+    entry = workdir / openvino_target.ENTRY
+    workdir.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(openvino.Core().read_model(model), entry, compress_to_fp16=False)
+    return BuiltEngine(
+        entry=entry.name,
+        files={entry.name: entry, openvino_target.WEIGHTS: entry.with_suffix(".bin")},
+        options={HINT: openvino_target.HINTS[precision]},
+        tools={"openvino": openvino.__version__},
+    )
 
 
 def _has_bfloat16() -> bool:

@@ -27,7 +27,8 @@ page.
 
 *Time* is an engine's time over that of edgefer's fastest: above 1 is slower than edgefer. The first table
 names the fastest other tool among those that lose at most {MOST_LOST:g} point, and calls edgefer level
-with it where the interval of its time holds 1.
+with it where the interval of its time holds 1. *With edgefer's resize* is the fastest time of another tool's
+network behind edgefer's rewrite of the resize for OpenVINO: the difference that quantizing alone makes.
 """
 
 HOW = """## How it was measured
@@ -37,8 +38,9 @@ HOW = """## How it was measured
   {validation[faces]} more ({validation[name]}). They were judged on the faces named with each model, which
   none was given.
 - Other tools quantized the network behind the preprocessing, which some of them cannot read and others
-  would quantize; edgefer's preprocessing was then put before what they made. So all engines take the same
-  uint8 crops.
+  would quantize; the float ONNX's preprocessing was then put before what they made. So all engines take the
+  same uint8 crops. OpenVINO reads it with a resize of its own; edgefer's engines have it rewritten
+  ([export.md](export.md#rewrites)). What other tools made for OpenVINO is shown both ways.
 - Each ran in the runtime it is meant for, all with the settings of edgefer's runtime. On a processor that
   has bfloat16 OpenVINO computes in it what is not INT8; edgefer has that computed in float32. Both are shown,
   as bf16 and fp32. What NNCF makes of ONNX is read by OpenVINO, where it is fast; its FCSDNet loses half its
@@ -66,7 +68,7 @@ def write_page(records: Sequence[Row], path: Path) -> None:
 
 def _summary(records: Sequence[Row]) -> str:
     head = ["model", "threads", "edgefer's fastest", "speed vs ORT fp32", "drop"]
-    head += ["fastest other tool", "its time", "its drop", "edgefer is"]
+    head += ["fastest other tool", "its time", "its drop", "edgefer is", "with edgefer's resize"]
     lines = []
     for record in records:
         for threads in record["engines"][0]["times"]:
@@ -77,7 +79,9 @@ def _summary(records: Sequence[Row]) -> str:
                 line += [NOTHING] * 4
             else:
                 ratio = _ratio(other, ours, threads)
-                line += [f"{other['title']}; {_engine(other)}", _shown(ratio), _drop(other), _verdict(ratio)]
+                line += [f"{_title(other)}; {_engine(other)}", _shown(ratio), _drop(other), _verdict(ratio)]
+            lent = _fastest_other(record, threads, lent_resize=True)
+            line += [NOTHING if lent is None else _shown(_ratio(lent, ours, threads))]
             lines.append(line)
     return _table(head, lines)
 
@@ -99,7 +103,7 @@ def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
     ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
     lines = []
     for row in record["engines"]:
-        line = [row["title"], _engine(row)]
+        line = [_title(row), _engine(row)]
         for threads in counts:
             ran = threads in row["times"]
             line += [number(float(np.median(_medians(row, threads)))) if ran else NOTHING]
@@ -120,7 +124,7 @@ def _missing(record: Row) -> str:
         f"{entry['entrant']['title']}: {entry['failure']}" for entry in record["entrants"] if entry["failure"]
     ]
     lines += [
-        f"{engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
+        f"{_title(engine)}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
         for engine in record["refusals"]
     ]
     return "".join(f"- {line}\n" for line in lines)
@@ -136,12 +140,16 @@ def _fastest_of_ours(record: Row, threads: str) -> Row:
     return min(ours, key=lambda row: float(np.median(_medians(row, threads))))
 
 
-def _fastest_other(record: Row, threads: str) -> Row | None:
-    """The fastest of the other tools' engines that lose at most :data:`MOST_LOST`, if there is one."""
+def _fastest_other(record: Row, threads: str, *, lent_resize: bool = False) -> Row | None:
+    """The fastest of the other tools' engines that lose at most :data:`MOST_LOST`, if there is one.
+
+    ``lent_resize``: of those behind edgefer's resize, or of the others.
+    """
     others = [
         row
         for row in record["engines"]
         if row["name"] not in {"float", *OWN_NAMES}
+        and row["lent_resize"] == lent_resize
         and threads in row["times"]
         and row["drop"]["points"] <= MOST_LOST
     ]
@@ -166,6 +174,10 @@ def _verdict(ratio: Ratio) -> str:
     """What another tool's time over ours says, as far as its interval tells."""
     low, high = ratio.interval or (0.0, float("inf"))
     return "faster" if low > 1 else "slower" if high < 1 else "level"
+
+
+def _title(row: Row) -> str:
+    return f"{row['title']}, with edgefer's resize" if row["lent_resize"] else str(row["title"])
 
 
 def _engine(row: Row) -> str:

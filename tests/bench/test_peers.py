@@ -157,6 +157,37 @@ def test_a_graph_that_takes_faces_already_is_left_alone(given, tmp_path):
 
 
 @pytest.mark.slow
+def test_another_tools_network_keeps_openvinos_resize_and_is_shown_with_ours_too(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("openvino")
+    from edgefer.pipeline.calibrate import open_calibration
+    from edgefer.pipeline.faces import load_faces
+    from peers.handover import hand_over
+    from peers.judging import candidates
+
+    faces = load_faces("synthfer:val[:7]")
+    handover = hand_over("lanmsff", open_calibration("synthfer:train[:70]"), faces, tmp_path)
+    theirs = next(entrant for entrant in entrants.PEERS if entrant.name == "nncf_openvino")
+    engines = [
+        engine
+        for entrant in (entrants.OURS[1], theirs)
+        for engine in candidates(
+            handover, entrants.Outcome(entrant, handover.given / contract.NETWORK), tmp_path / "engines"
+        )
+        if engine.rest == "fp32"
+    ]
+    found = [
+        (engine.name, engine.lent_resize, '"Interpolate"' in engine.bundle.entry.read_text())
+        for engine in engines
+    ]
+    assert found == [
+        ("edgefer_openvino", False, False),
+        ("nncf_openvino", False, True),
+        ("nncf_openvino", True, False),
+    ]
+
+
+@pytest.mark.slow
 def test_engines_of_ours_and_of_another_tool_are_judged_together(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("openvino")
@@ -188,7 +219,7 @@ def test_engines_of_ours_and_of_another_tool_are_judged_together(tmp_path):
     assert "onnxruntime" in refusal(engines[-1], 1)
 
 
-def engine(name, milliseconds, drop=(0.1, -0.2, 0.4), target="openvino", rest="fp32"):
+def engine(name, milliseconds, drop=(0.1, -0.2, 0.4), target="openvino", rest="fp32", lent_resize=False):
     medians = [milliseconds * (1 + 0.01 * (opening % 3)) for opening in range(12)]
     times = {"wall_ms": medians, "cpu_ms": medians}
     return {
@@ -196,6 +227,7 @@ def engine(name, milliseconds, drop=(0.1, -0.2, 0.4), target="openvino", rest="f
         "title": name,
         "target": target,
         "rest": rest,
+        "lent_resize": lent_resize,
         "size_mb": 1.0,
         "accuracy": 80.0,
         "drop": {"points": drop[0], "interval": drop[1:]},
@@ -216,7 +248,14 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
         "environment": {"cpu": "a CPU", "cores": 2, "flags": ["avx2"], "os": "Linux", "load_average": 0.5},
         "entrants": [entrants.Outcome(failed, None, "it cannot").to_json()],
         "refusals": [
-            {"title": "nncf", "target": "openvino", "rest": "bf16", "threads": 1, "reason": "it crashed"}
+            {
+                "title": "nncf",
+                "target": "openvino",
+                "rest": "bf16",
+                "lent_resize": False,
+                "threads": 1,
+                "reason": "it crashed",
+            }
         ],
         "engines": [
             engine("float", 4.0, target="onnxruntime"),
@@ -225,6 +264,7 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
             engine("edgefer_openvino", 1.9, rest="bf16"),
             engine("fast and wrong", 1.0, drop=(5.0, 4.0, 6.0)),
             engine("fast and right", 2.2),
+            engine("fast and right", 1.8, lent_resize=True),
         ],
     }
     page.write_page([record], tmp_path / "peers.md")
@@ -236,6 +276,8 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
     assert cells[5].startswith("fast and right")
     assert cells[6].startswith("1.10")
     assert cells[8] == "faster"
+    assert cells[9].startswith("0.90")
+    assert "| fast and right, with edgefer's resize |" in text
     assert "- Failing tool: it cannot" in text
     assert "- nncf, openvino, bf16, threads 1: it crashed" in text
     assert "| fast and wrong |" in text
