@@ -26,6 +26,15 @@ LAYER_TYPES = ("Convolution", "GroupConvolution", "Deconvolution", "FullyConnect
 EXECUTED = {"i8": "int8", "u8": "int8", "f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this CPU.
+
+    Raises:
+        MissingError: OpenVINO is not installed.
+    """
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVino(Target):
     """See :class:`edgefer_export.targets.base.Target`."""
 
@@ -38,13 +47,14 @@ class OpenVino(Target):
         return find_spec("openvino") is not None
 
     def prepare(self, float_onnx: Path, workdir: Path) -> Path:
-        """Without small transposed convolutions; see :mod:`edgefer_export.passes.transposed_as_plain`."""
+        """After ``transposed_as_plain`` and ``merge_twins`` of :mod:`edgefer_export.passes`."""
         import onnx
 
+        from edgefer_export.passes.merge_twins import merge_twins
         from edgefer_export.passes.transposed_as_plain import transposed_as_plain
 
         model = onnx.load(float_onnx)
-        if not transposed_as_plain(model):
+        if not transposed_as_plain(model) + merge_twins(model):
             return float_onnx
         plain = workdir / "plain.onnx"
         write_whole(plain, model.SerializeToString())
@@ -61,8 +71,7 @@ class OpenVino(Target):
 
         require(self, precision)
         openvino = import_openvino()
-        core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if precision == "bf16" and not has_bfloat16():
             raise DeviceError(
                 "this CPU does not compute in bfloat16",
                 expected="avx512_bf16 or amx_bf16, see `edgefer doctor`",
@@ -70,7 +79,7 @@ class OpenVino(Target):
             )
         entry = workdir / ENTRY
         workdir.mkdir(parents=True, exist_ok=True)
-        graph = core.read_model(str(model))
+        graph = openvino.Core().read_model(str(model))
         resize_as_gather(graph)
         openvino.save_model(graph, str(entry), compress_to_fp16=False)
         return BuiltEngine(
