@@ -26,6 +26,7 @@ from edgefer.cli import (
     models,
     pack,
     report,
+    serve,
     train,
 )
 from edgefer.cli._common import INTERRUPTED, Session
@@ -50,6 +51,7 @@ app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("serve")(serve.serve)
 app.command("pack")(pack.pack)
 app.command("demo")(demo.demo)
 

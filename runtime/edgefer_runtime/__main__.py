@@ -15,6 +15,8 @@ from edgefer_runtime.errors import EdgeferError
 
 INTERRUPTED = 130
 PROGRESS_S = 0.2
+ENGINE_OPTIONS = ("threads", "device", "cache", "allow_fallback")
+SHARED = ("command", "json", "debug", *ENGINE_OPTIONS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +100,7 @@ def build(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _engine_options(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in ("threads", "device", "cache", "allow_fallback")}
+    return {name: getattr(options, name) for name in ENGINE_OPTIONS}
 
 
 def _tell(phase: str, done: int, steps: int) -> None:
@@ -134,6 +136,16 @@ def environment(options: argparse.Namespace) -> tuple[Any, str]:
     return facts, "\n".join(f"{name:<23} {_plain(value)}" for name, value in facts.items())
 
 
+def serve(options: argparse.Namespace) -> tuple[Any, str]:
+    """Serve bundles over HTTP and gRPC until told to stop."""
+    from edgefer_runtime.serving.command import run
+    from edgefer_runtime.serving.loading import EngineSettings
+
+    words = {name: value for name, value in vars(options).items() if name not in SHARED}
+    engines = EngineSettings(engines=words.pop("engines"), **_engine_options(options))
+    return run(words.pop("bundles"), engines=engines, **words)
+
+
 def _megabytes(count: int | None) -> str:
     return "unknown" if count is None else f"{count / 1e6:9.2f}"
 
@@ -164,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         (build, [common]),
         (bench, [common]),
         (environment, [common]),
+        (serve, [common, engine]),
     ):
         words = commands.add_parser(command.__name__, help=command.__doc__, parents=parents)
         words.set_defaults(command=command)
@@ -173,6 +186,10 @@ def _parser() -> argparse.ArgumentParser:
             words.add_argument(
                 "--leash", type=Path, metavar="FOLDER", help="end, and remove this, when standard input does"
             )
+        elif command is serve:
+            from edgefer_runtime.serving.words import add_words
+
+            add_words(words)
         elif command is not environment:
             words.add_argument(
                 "bundle", metavar="BUNDLE", help="a bundle's folder, its .edgefer file, or an installed model"

@@ -1,0 +1,9 @@
+"""A server of bundles: the Open Inference Protocol v2 over HTTP and gRPC, and faces as JSON.
+
+    protocol, tensors, reports, prometheus    pure: bytes and dictionaries in, bytes and dictionaries out
+    scheduler, models                         engines: queue, batches, deadlines, reload
+    http, faces, grpc                         the two doors, which call the same :mod:`handlers`
+    server                                    opens the doors, and shuts them
+
+Only ``http``, ``grpc`` and ``messages`` import more than numpy and the standard library.
+"""

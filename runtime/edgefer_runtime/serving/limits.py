@@ -1,0 +1,26 @@
+"""What one request may ask for; where requests are expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HTTP_PORT = 8000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one request may ask for.
+
+    Attributes:
+        body_bytes: of a request, as sent and inflated.
+        json_bytes: of the part that is JSON, whose numbers take twenty times their text in memory.
+        faces: crops in a request.
+        side: pixels of a crop's or frame's side.
+        timeout_s: longest time from the request's first byte to its answer.
+    """
+
+    body_bytes: int = 16 << 20
+    json_bytes: int = 4 << 20
+    faces: int = 64
+    side: int = 8192
+    timeout_s: float = 10.0
