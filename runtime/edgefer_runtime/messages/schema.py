@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.faces.detection import LANDMARKS
 
 SCHEMA = "edgefer.faces/1"
 BOX = ("left", "top", "right", "bottom")
-LANDMARKS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 
+_POINTS = tuple(name.replace(" ", "_") for name in LANDMARKS)
 _PIXEL_DECIMALS, _PROBABILITY_DECIMALS = 2, 6
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -41,7 +42,7 @@ class FaceLike(Protocol):
 
     @property
     def landmarks(self) -> NDArray[np.float32] | None:
-        """6 x 2: x and y of each of :data:`LANDMARKS`."""
+        """6 x 2, as :class:`edgefer_runtime.faces.Detection` has them."""
 
     @property
     def score(self) -> float:
@@ -133,7 +134,7 @@ def _face(face: FaceLike) -> FaceMessage:
     probabilities = _rounded(face.probabilities, _PROBABILITY_DECIMALS)
     return {
         "box": dict(zip(BOX, _rounded(face.box, _PIXEL_DECIMALS), strict=True)),
-        "landmarks": None if points is None else dict(zip(LANDMARKS, points, strict=True)),
+        "landmarks": None if points is None else dict(zip(_POINTS, points, strict=True)),
         "score": round(float(face.score), _PROBABILITY_DECIMALS),
         "label": face.label,
         "probabilities": dict(zip(face.classes, probabilities, strict=True)),
