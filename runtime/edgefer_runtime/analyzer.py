@@ -76,6 +76,10 @@ class FaceAnalyzer:
         UsageError: a setting that is out of range.
     """
 
+    _tracker: Tracker
+    _beliefs: dict[Track, Belief]
+    _number: int
+
     def __init__(
         self,
         classifier: Classifier,
@@ -184,8 +188,7 @@ class FaceAnalyzer:
         """Forget all tracks: the next frame has nothing to do with the last one."""
         with self._lock:
             self._tracker = Tracker(birth=self._birth, death=self._death)
-            self._beliefs: dict[Track, Belief] = {}
-            self._number = 0
+            self._beliefs, self._number = {}, 0
 
     def close(self) -> None:
         """As :meth:`edgefer_runtime.Classifier.close`."""
