@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,12 +28,15 @@ class Camera:
         rotation: float32, 3 x 3; head frame -> camera frame.
         distance: decimetres from the pivot.
         crop_scale, crop_shift: the crop's side over the face's, and its shift over half that side.
+        window: a crop that stays where it is, whatever the face does: x and y of its centre from the pivot's,
+            and half its side, in decimetres at the pivot's distance.
     """
 
     rotation: Floats
     distance: float
-    crop_scale: float
-    crop_shift: Floats
+    crop_scale: float = 1.0
+    crop_shift: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
+    window: tuple[float, float, float] | None = None
 
     @property
     def place(self) -> Floats:
@@ -46,7 +49,7 @@ def draw_camera(draws: np.random.RandomState, yaw: int, wild: bool) -> Camera:
     """A camera for a nominal ``yaw`` (degrees)."""
     angles = np.deg2rad(np.array([yaw, 0, 0]) + draws.normal(0, 1, 3) * JITTER[wild])
     return Camera(
-        rotation=_rotation(*angles),
+        rotation=rotation(*angles),
         distance=float(draws.uniform(7, 16)) if wild else STUDIO_DISTANCE,
         crop_scale=float(draws.uniform(0.9, 1.15) if wild else draws.uniform(0.95, 1.05)),
         crop_shift=draws.normal(0, 0.05 if wild else 0.02, 2) + LOWERED,
@@ -68,21 +71,26 @@ def project(camera: Camera, model: Head, vertices: Floats, size: int) -> tuple[F
     turned = (vertices - PIVOT) @ camera.rotation.T
     scale = np.float32(camera.distance) / (np.float32(camera.distance) - turned[:, 2])
     x, y = turned[:, 0] * scale, turned[:, 1] * scale
-    front = model.front
-    box = np.array([[x[front].min(), x[front].max()], [y[front].min(), y[front].max()]], np.float64)
-    half = float(np.ptp(box, axis=1).max()) / 2 * camera.crop_scale
-    centre = box.mean(1) + camera.crop_shift * half
+    centre_x, centre_y, half = camera.window or _around(x[model.front], y[model.front], camera)
     pixels = np.float32(size / (2 * half))
-    screen_x = np.float32(size / 2) + (x - np.float32(centre[0])) * pixels
-    screen_y = np.float32(size / 2) - (y - np.float32(centre[1])) * pixels
+    screen_x = np.float32(size / 2) + (x - np.float32(centre_x)) * pixels
+    screen_y = np.float32(size / 2) - (y - np.float32(centre_y)) * pixels
     return screen_x, screen_y, np.float32(camera.distance) - turned[:, 2]
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> Floats:
-    """Turn about y, then x, then z (radians)."""
+def _around(x: Floats, y: Floats, camera: Camera) -> tuple[float, float, float]:
+    """Centre and half side of the crop around the front of the face."""
+    box = np.array([[x.min(), x.max()], [y.min(), y.max()]], np.float64)
+    half = float(np.ptp(box, axis=1).max()) / 2 * camera.crop_scale
+    centre = box.mean(1) + camera.crop_shift * half
+    return float(centre[0]), float(centre[1]), half
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> Floats:
+    """Head frame -> camera frame, float32, 3 x 3: a turn about y, then x, then z (radians)."""
     (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch, roll))
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    rotation: Floats = (about_z @ about_x @ about_y).astype(np.float32)
-    return rotation
+    turn: Floats = (about_z @ about_x @ about_y).astype(np.float32)
+    return turn

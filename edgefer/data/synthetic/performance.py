@@ -49,10 +49,23 @@ class Performance:
 
 def stage(number: int, expression: int, wild: bool, occlusion: str) -> Performance:
     """Person ``number`` performs: draw the face units and build the scene."""
-    model, person = head(), identity(number)
     draws = stream("performance", number, expression, int(wild))
-    units = perform(draws, EXPRESSIONS[expression], person.habits)
+    units = perform(draws, EXPRESSIONS[expression], identity(number).habits)
     gaze = draws.normal(0, 0.1), draws.normal(0, 0.06) + 0.25 * units.get("eyeLookDownLeft", 0.0)
+    return act(number, expression, units, gaze, wild=wild, occlusion=occlusion)
+
+
+def act(
+    number: int,
+    expression: int,
+    units: Units,
+    gaze: tuple[float, float] = (0.0, 0.0),
+    *,
+    wild: bool = False,
+    occlusion: str = "none",
+) -> Performance:
+    """Person ``number`` with these face units, looking along ``gaze`` (radians to the left, downwards)."""
+    model, person = head(), identity(number)
     posed = _turn_eyes(model, person.vertices, person.vertices + model.units(units), gaze)
     skin_normals = vertex_normals(posed, model.skin)
     parts = [model.mesh(posed)]

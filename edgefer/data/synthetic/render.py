@@ -52,12 +52,17 @@ def render_view(seen: Performance, view: int, size: int) -> Bytes:
     camera = draw_camera(draws, YAWS[view], seen.wild)
     light = draw_light(draws, seen.wild)
     picture = background(draws, size, seen.wild) * np.float32(0.6 * light.sky + 0.5)
-    picture = _over(picture, _visible(seen, camera, size), seen, camera, light)
+    picture = head_before(picture, seen, camera, light)
     picture = exposed(picture, draws, seen.wild)
     if seen.occlusion == "patch":
         covered, color = patch(draws, stream("patch", *key), size)
         picture[covered] = color
     return developed(picture, draws, seen.wild)
+
+
+def head_before(picture: Floats, seen: Performance, camera: Camera, light: Light) -> Floats:
+    """A performance before a background; both linear, float32, size x size x 3."""
+    return _over(picture, _visible(seen, camera, len(picture)), seen, camera, light)
 
 
 class _Fragments(NamedTuple):
