@@ -280,8 +280,8 @@ def ship(name: str, path: Path, folder: Path) -> None:
         raise SystemExit(f"{name} differs from LiteRT by {apart}, more than {TOLERANCE}")
     size = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     manifest = Manifest(
-        model=f"blazeface-{name}",
-        variant="",
+        model="blazeface",
+        variant=name,
         parameters=sum(
             int(np.prod(weight.dims)) for weight in model.graph.initializer if weight.name.endswith(".half")
         ),

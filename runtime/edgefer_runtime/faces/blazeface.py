@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.bundle import Bundle, Manifest
 from edgefer_runtime.engines import Engine, open_engine
 from edgefer_runtime.errors import MissingError, UsageError
 from edgefer_runtime.faces.detection import LANDMARKS, Detection
@@ -42,16 +42,16 @@ class BlazeFace:
     """An opened BlazeFace; a :class:`~edgefer_runtime.faces.FaceDetector` for many threads at once.
 
     Attributes:
-        model: which of :data:`GRIDS`.
-        engine: what runs it.
+        manifest: of the weights: which of :data:`GRIDS` they are (its ``variant``), their sha256 and origin.
+        engine: what runs them.
         min_score: faces below it are not told.
     """
 
-    def __init__(self, model: str, engine: Engine, size: int, min_score: float = MIN_SCORE) -> None:
-        self.model, self.engine, self.min_score = model, engine, min_score
-        self._size = size
+    def __init__(self, manifest: Manifest, engine: Engine, min_score: float) -> None:
+        self.manifest, self.engine, self.min_score = manifest, engine, min_score
+        self._size = manifest.input.height
         self._least_logit = math.log(min_score / (1 - min_score))
-        self._centres = _centres(model, size)
+        self._centres = _centres(manifest.variant, self._size)
 
     @classmethod
     def open(
@@ -73,7 +73,7 @@ class BlazeFace:
         if not 0 < min_score < 1:
             raise UsageError(f"faces of score {min_score} and above", expected="a score between 0 and 1")
         bundle = Bundle.open(WEIGHTS / model)
-        return cls(model, _open(bundle, threads), bundle.manifest.input.height, min_score)
+        return cls(bundle.manifest, _open(bundle, threads), min_score)
 
     def __call__(self, frame: NDArray[np.uint8], /) -> list[Detection]:
         """The faces in a frame, best score first.
