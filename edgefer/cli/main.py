@@ -26,6 +26,7 @@ from edgefer.cli import (
     models,
     pack,
     report,
+    run,
     serve,
     train,
 )
@@ -51,6 +52,7 @@ app.command("check")(check.check)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("pack")(pack.pack)
 app.command("demo")(demo.demo)

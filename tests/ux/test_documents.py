@@ -41,7 +41,7 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         and word
         in (
             *("models", "datasets", "show", "devices", "doctor", "train", "eval", "export", "check"),
-            *("bench", "compare", "report", "pack", "demo"),
+            *("bench", "compare", "report", "run", "pack", "demo"),
             *("calibrate", "make", "study", "sensitivity"),
         )
     ]

@@ -1,0 +1,244 @@
+"""Faces and expressions on real input: footage through an analyzer into recordings, and how it went."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgefer.pipeline import Report, ignore
+from edgefer.pipeline.footage import Footage, Frame, Playback, find_footage
+from edgefer.pipeline.recording import Recording, record, require_output
+from edgefer.pipeline.window import Window
+from edgefer.training.interrupt import stop_on_signal
+from edgefer_runtime import Face, FaceAnalyzer
+from edgefer_runtime.analyzer import SMOOTHING_S
+from edgefer_runtime.camera import Camera
+from edgefer_runtime.errors import UsageError
+from edgefer_runtime.faces import BlazeFace
+from edgefer_runtime.messages.schema import FacesMessage, faces_as_json
+from edgefer_runtime.overlay import Overlay
+
+RECONNECT_S = 30.0
+FEWEST_FOR_P99 = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What `edgefer run` was asked for.
+
+    Attributes:
+        bundle: the engine: a bundle's path, or an installed model's name.
+        source: as :func:`edgefer.pipeline.footage.find_footage` takes it, with ``hz``.
+        outputs: recordings to make.
+        live: play a film by the clock and drop what comes too fast, as with a camera.
+        show: open a window.
+        detector: a BlazeFace model; detect_every, smoothing_s: as an analyzer takes them.
+        min_score: of a face.
+        seconds: when to stop; None for at the end.
+        threads, device: as :meth:`edgefer_runtime.Classifier.open` takes them.
+    """
+
+    bundle: str
+    source: str
+    hz: float | None = None
+    outputs: tuple[Path, ...] = ()
+    live: bool = False
+    show: bool = False
+    detector: str = "full-range"
+    min_score: float = 0.5
+    detect_every: int = 1
+    smoothing_s: float = SMOOTHING_S
+    seconds: float | None = None
+    threads: int | None = None
+    device: str | None = None
+
+
+@dataclass
+class Run:
+    """How a run went, as far as it came.
+
+    Attributes:
+        model: the engine's name; provider: what it ran on.
+        frames, faces: that were analyzed and found.
+        seconds: from the first frame to the end.
+        latency_ns: of each frame: from its arrival, or where nothing arrives by the clock from the call, to
+            its faces; drawing and writing come after.
+        dropped: frames of a live source that came too fast.
+        tracks: ids that were given.
+        tracked_s, label_changes: how long tracks were seen in all, and how often their labels changed.
+        messages: the faces of pictures that stand alone.
+        outputs: what was written.
+        signal: the signal that ended it, if one did.
+    """
+
+    model: str
+    provider: str
+    frames: int = 0
+    faces: int = 0
+    seconds: float = 0.0
+    latency_ns: array[int] = field(default_factory=lambda: array("q"))
+    dropped: int = 0
+    tracks: int = 0
+    tracked_s: float = 0.0
+    label_changes: int = 0
+    messages: list[FacesMessage] = field(default_factory=list)
+    outputs: tuple[Path, ...] = ()
+    signal: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a JSON object; milliseconds, and null for what too few frames cannot tell."""
+        latency = np.array(self.latency_ns) / 1e6
+        enough = len(latency) >= FEWEST_FOR_P99
+        return {
+            "model": self.model,
+            "provider": self.provider,
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "faces": self.faces,
+            "tracks": self.tracks,
+            "seconds": round(self.seconds, 3),
+            "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else None,
+            "latency_p50_ms": round(float(np.median(latency)), 3) if len(latency) else None,
+            "latency_p99_ms": round(float(np.quantile(latency, 0.99)), 3) if enough else None,
+            "label_changes_per_s": (
+                round(self.label_changes / self.tracked_s, 3) if self.tracked_s else None
+            ),
+            "outputs": [str(path) for path in self.outputs],
+            "interrupted": self.signal is not None,
+            **({"pictures": self.messages} if self.messages else {}),
+        }
+
+
+def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
+    """Analyze footage, frame by frame, and record what is asked for.
+
+    Ctrl-C, SIGTERM and closing the window end it after the frame at hand, and what was recorded so far is
+    kept, whole; before the first frame, nothing is.
+
+    Raises:
+        UsageError: footage, outputs and options that do not fit.
+        DataError: footage or bundle that cannot be read, or outputs that cannot be written.
+        DeviceError: a camera that is not there or was lost; no screen.
+        MissingError: a library that is needed is not installed.
+    """
+    footage = find_footage(settings.source, settings.hz)
+    if settings.live and footage.hz is None:
+        raise UsageError(f"--live with {footage.name}", expected="a film or a camera")
+    for path in settings.outputs:
+        require_output(path, footage)
+    with ExitStack() as stack:
+        request = stack.enter_context(stop_on_signal())
+        analyzer = stack.enter_context(_analyzer(settings))
+        engine = analyzer.classifier.engine
+        done = Run(analyzer.classifier.bundle.manifest.name, engine.provider, outputs=settings.outputs)
+        window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
+        recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
+        frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
+        look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
+        begin_s = time.monotonic()
+        for frame in frames:
+            look(frame)
+            done.seconds = time.monotonic() - begin_s
+            on_progress("frames", done.frames, footage.total or 0)
+            over = settings.seconds is not None and done.seconds >= settings.seconds
+            if request or over or (window and not window.is_open):
+                break
+        if request and not done.frames:
+            request.leave()
+        done.signal = request.signal
+        if window and window.is_open and not request and footage.hz is None:
+            window.wait()
+    return done
+
+
+def _analyzer(settings: RunSettings) -> FaceAnalyzer:
+    """Opened, and called once: first calls are slow ones."""
+    detector = BlazeFace.open(settings.detector, threads=settings.threads, min_score=settings.min_score)
+    analyzer = FaceAnalyzer.open(
+        settings.bundle,
+        detector=detector,
+        detect_every=settings.detect_every,
+        smoothing_s=settings.smoothing_s,
+        threads=settings.threads,
+        device=settings.device,
+    )
+    blank = np.zeros((480, 640, 3), np.uint8)
+    detector(blank)
+    analyzer.analyze(blank, boxes=[(0, 0, 64, 64)])
+    return analyzer
+
+
+def _live(footage: Footage, stack: ExitStack, done: Run) -> Iterator[Frame]:
+    """The newest frame whenever one is asked for."""
+    reconnect_s = RECONNECT_S if footage.is_camera else 0.0
+    camera = stack.enter_context(Camera(Playback(footage), reconnect_s=reconnect_s))
+    for shot in camera:
+        done.dropped = camera.dropped
+        yield Frame(shot.image, shot.number, shot.time_s, time.time_ns())
+
+
+class _Look:
+    """One look at a frame: its faces into the recordings and the window, and what is to be told of it."""
+
+    def __init__(
+        self,
+        analyzer: FaceAnalyzer,
+        recordings: Sequence[Recording],
+        window: Window | None,
+        done: Run,
+        *,
+        live: bool,
+    ) -> None:
+        self._analyzer, self._recordings, self._window = analyzer, recordings, window
+        self._done, self._live = done, live
+        self._overlay = Overlay()
+        self._last: dict[int, tuple[str, float]] = {}
+
+    def __call__(self, frame: Frame) -> None:
+        begin_s = frame.time_s if self._live and frame.time_s is not None else time.monotonic()
+        if frame.time_s is None:
+            faces = self._analyzer.analyze(frame.image)
+        else:
+            faces = self._analyzer(frame.image, time_s=frame.time_s)
+            self._compare(faces, frame.time_s)
+        latency_ns = round((time.monotonic() - begin_s) * 1e9)
+        self._done.latency_ns.append(latency_ns)
+        self._done.frames += 1
+        self._done.faces += len(faces)
+        height, width = frame.image.shape[:2]
+        message = faces_as_json(
+            faces,
+            frame_id=frame.id,
+            captured_ns=frame.captured_ns,
+            width=width,
+            height=height,
+            model=self._done.model,
+            latency_ns=latency_ns,
+        )
+        if frame.time_s is None:
+            self._done.messages.append(message)
+        draw = cache(lambda: self._overlay.draw(frame.image, faces))
+        for recording in self._recordings:
+            recording.add(frame, message, draw)
+        if self._window:
+            self._window.show(draw())
+
+    def _compare(self, faces: Sequence[Face], now_s: float) -> None:
+        """Count how long tracks are seen, and their changes of label."""
+        last, self._last = self._last, {}
+        for face in faces:
+            if face.track is None:
+                continue
+            self._last[face.track] = face.label, now_s
+            self._done.tracks = max(self._done.tracks, face.track)
+            if before := last.get(face.track):
+                self._done.tracked_s += now_s - before[1]
+                self._done.label_changes += face.label != before[0]
