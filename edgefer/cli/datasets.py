@@ -1,4 +1,4 @@
-"""`edgefer datasets`: what face sets there are, and how they look."""
+"""`edgefer datasets`: what face sets there are, how they look, and crops made of raw photos."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from edgefer.data.check import Findings
 
 SIZES_SHOWN = 3
+LEFT_OUT_SHOWN = 5
 
-app = typer.Typer(help="List the face sets, and look at them.", invoke_without_command=True)
+app = typer.Typer(help="List the face sets, look at them, make them of photos.", invoke_without_command=True)
 
 
 @app.callback()
@@ -81,6 +82,40 @@ def check(
         _print(findings)
     if findings.refused:
         raise typer.Exit(DataError.exit_code)
+
+
+@app.command()
+@guarded
+def prepare(
+    raw: Annotated[
+        str,
+        typer.Argument(help="Folder or csv file of photos, or NAME:PATH, or NAME:PATH@SPLIT.", metavar="RAW"),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; it must not exist.")],
+    model: Annotated[str, typer.Option(help="Model whose crops to make.")] = "pattlite",
+    detector: Annotated[
+        str, typer.Option(help="BlazeFace's network: full-range, back or short-range.")
+    ] = "full-range",
+    min_score: Annotated[float, typer.Option(help="Faces the detector is less sure of are not seen.")] = 0.5,
+    json: JsonFlag = False,
+) -> None:
+    """Crop the faces of raw photos as the robot will. Of several in a picture, the largest is taken."""
+    from edgefer.pipeline.prepare import PrepareSettings, prepare
+
+    settings = PrepareSettings(raw, output, model, detector, min_score)
+    with progress_bar(quiet=json) as report:
+        record = prepare(settings, report)
+    if json:
+        print_json(record)
+        return
+    several = [face for face in record["faces"] if face["faces"] > 1]
+    say(f"wrote {output}: {len(record['faces']):,} crops, listed in faces.csv")
+    if several:
+        say(f"several faces in {len(several):,} of the pictures: the largest was taken")
+    for left in record["left_out"][:LEFT_OUT_SHOWN]:
+        say(f"left out {left['original']}: {left['reason']}")
+    if (more := len(record["left_out"]) - LEFT_OUT_SHOWN) > 0:
+        say(f"left out {more:,} more, all named in {output / 'prepared.json'}")
 
 
 def _print(findings: Findings) -> None:
