@@ -156,6 +156,8 @@ def _timed(engine: EngineRun, medians: Sequence[float]) -> dict[str, Any]:
         nested["kernel"] = {"p50_ms": None, "reason": "only a device's own events tell its time"}
     if times["detector"] is None:
         nested["pipeline"]["without"] = "face detector"
+    else:
+        nested["pipeline"]["detector"] = times["detector"]
     return {
         **{key: latency[key] for key in ("p50_ms", "p90_ms", "p99_ms")},
         "latency": {**latency, "warmup_calls": engine.facts["warmup_calls"]},

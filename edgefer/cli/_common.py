@@ -35,6 +35,14 @@ class Accelerator(str, Enum):
     cuda = "cuda"
 
 
+class Detector(str, Enum):
+    """A BlazeFace model, which finds faces: in any picture, as well but slower, or near the camera."""
+
+    full_range = "full-range"
+    back = "back"
+    short_range = "short-range"
+
+
 class Session:
     """Switches that hold for the whole call."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, progress_bar, say
 from edgefer_runtime.errors import EdgeferError, UsageError
 
 
@@ -45,6 +45,10 @@ def bench(
         list[Scenario] | None, typer.Option(help="Beside single stream; repeat for more.")
     ] = None,
     hz: Annotated[float, typer.Option(min=1, help="Frames a second of the camera.")] = 30.0,
+    detector: Annotated[
+        Detector | None,
+        typer.Option(help="Find the camera's faces with BlazeFace. [default: it is known where they are]"),
+    ] = None,
     publish: Annotated[
         bool, typer.Option("--publish", help="Ten minutes an engine; exit 4 unless all is fit to be quoted.")
     ] = False,
@@ -66,6 +70,7 @@ def bench(
             cores=_cores(cores),
             scenarios=tuple(each.value for each in scenario or ()),
             frame_hz=hz,
+            detector=detector.value if detector else None,
         ),
         records=output,
     )

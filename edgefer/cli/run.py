@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, progress_bar, say
 from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from edgefer.pipeline.run import Run
-
-
-class Detector(str, Enum):
-    """A BlazeFace model."""
-
-    full_range = "full-range"
-    back = "back"
-    short_range = "short-range"
 
 
 @guarded

@@ -23,9 +23,10 @@ from edgefer_runtime.conditions import Watch, pinned
 from edgefer_runtime.energy import measure_energy
 from edgefer_runtime.environment import probe, usable_cores
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.faces import BlazeFace, FaceDetector
 from edgefer_runtime.files import replacing, write_whole
 from edgefer_runtime.footprint import Footprint, footprint_in_subprocess
-from edgefer_runtime.frames import FrameLabeller, as_frames
+from edgefer_runtime.frames import pipeline
 from edgefer_runtime.images import Images
 from edgefer_runtime.measuring import Measurement, MeasureSettings, Subject, measure
 from edgefer_runtime.scenarios import SCENARIOS, camera, multi_stream, offline
@@ -54,6 +55,8 @@ class BenchPlan:
         cores: cores to stay on; none named means all.
         scenarios: of :data:`edgefer_runtime.scenarios.SCENARIOS`, beside the single stream.
         frame_hz: frames a second of the camera.
+        detector: the BlazeFace model that finds the faces in the camera's frames; None where it is known
+            where they are.
         power_rails: rails whose sum is the whole module's power; none named means all.
     """
 
@@ -63,6 +66,7 @@ class BenchPlan:
     cores: tuple[int, ...] = ()
     scenarios: tuple[str, ...] = ()
     frame_hz: float = 30.0
+    detector: str | None = None
     power_rails: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -190,6 +194,7 @@ def run_bench(
             footprints.append(footprint_in_subprocess(bundle.path, threads=plan.threads))
         on_progress("open engines", len(footprints), len(bundles))
         classifiers = [Classifier.open(bundle, threads=plan.threads) for bundle in bundles]
+        detector = BlazeFace.open(plan.detector, threads=plan.threads) if plan.detector else None
         inputs = spread(images, batch)
         with Watch() as watch:
             measurement = time_engines(
@@ -202,7 +207,7 @@ def run_bench(
             further: list[dict[str, Any]] = []
             for classifier in classifiers:
                 on_progress("scenarios", len(further), len(classifiers))
-                further.append(_further(classifier, inputs, plan))
+                further.append(_further(classifier, inputs, plan, detector))
             on_progress("scenarios", len(further), len(classifiers))
         probabilities = _label_all(classifiers, images, on_progress)
     engines = [
@@ -289,11 +294,16 @@ def time_engines(
     return measure(subjects, inputs, settings, lambda phase, part: on_progress(phase, round(100 * part), 100))
 
 
-def _further(classifier: Classifier, inputs: Sequence[NDArray[np.uint8]], plan: BenchPlan) -> dict[str, Any]:
+def _further(
+    classifier: Classifier,
+    inputs: Sequence[NDArray[np.uint8]],
+    plan: BenchPlan,
+    detector: FaceDetector | None,
+) -> dict[str, Any]:
     """Nested times, scenarios and energy of one engine that is warm."""
     engine = classifier.engine
-    frames, box = as_frames([batch[0] for batch in inputs[: MeasureSettings.min_inputs]])
-    label = FrameLabeller(classifier, lambda frame: box)
+    crops = [batch[0] for batch in inputs]
+    look, frames = pipeline(classifier, detector, crops, MeasureSettings.min_inputs)
     found: dict[str, Any] = {}
     if "multi-stream" in plan.scenarios:
         found["multi-stream"] = multi_stream(
@@ -303,9 +313,12 @@ def _further(classifier: Classifier, inputs: Sequence[NDArray[np.uint8]], plan: 
         workers = max(1, usable_cores() // engine.threads)
         found["offline"] = offline(engine.run, inputs, duration_s=plan.duration_s, workers=workers)
     if "camera" in plan.scenarios:
-        found["camera"] = camera(label, frames, hz=plan.frame_hz, duration_s=plan.duration_s)
+        found["camera"] = camera(look, frames, hz=plan.frame_hz, duration_s=plan.duration_s)
     return {
-        "times": _nested(classifier, inputs, frames, label, NESTED_SHARE * plan.duration_s),
+        "times": {
+            **_nested(classifier, inputs, frames, look, NESTED_SHARE * plan.duration_s),
+            "detector": plan.detector,
+        },
         "scenarios": found,
         "energy": measure_energy(
             lambda: engine.run(inputs[0]),
@@ -320,17 +333,17 @@ def _nested(
     classifier: Classifier,
     inputs: Sequence[NDArray[np.uint8]],
     frames: Sequence[NDArray[np.uint8]],
-    label: FrameLabeller,
+    look: Subject,
     duration_s: float,
 ) -> dict[str, Any]:
     """Latencies in ns of the three times, one within the other, taken in turns."""
     engine = classifier.engine
-    subjects: dict[str, Subject] = {"infer": engine.run, "pipeline": label}
+    subjects: dict[str, Subject] = {"infer": engine.run, "pipeline": look}
     if engine.kernel is not None:
         subjects["kernel"] = engine.kernel
     settings = MeasureSettings(
         duration_s=duration_s / len(subjects),
-        block_calls=_block_calls([label], frames[:PILOT_CALLS], duration_s),
+        block_calls=_block_calls([look], frames[:PILOT_CALLS], duration_s),
         min_warmup_calls=0,
         min_warmup_s=0,
         max_warmup_s=0,
@@ -338,10 +351,7 @@ def _nested(
     measured = measure(
         subjects, {name: frames if name == "pipeline" else inputs for name in subjects}, settings
     )
-    return {
-        "latency_ns": {name: samples.latency_ns.tolist() for name, samples in measured.samples.items()},
-        "detector": None,
-    }
+    return {"latency_ns": {name: samples.latency_ns.tolist() for name, samples in measured.samples.items()}}
 
 
 def _label_all(

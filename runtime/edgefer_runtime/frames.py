@@ -1,57 +1,64 @@
-"""From a camera's frame to a steady label: the face's crop, the engine, and smoothing over frames."""
+"""A camera's frames for a bench: face crops set into them, to be looked at as a robot would."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.analyzer import FaceAnalyzer
 from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.errors import DataError
+from edgefer_runtime.faces import FaceDetector
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
-SMOOTHING = 0.6
-"""Weight of what was believed before the newest frame."""
+GREY = 128
 
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right, in pixels."""
-Detector = Callable[[NDArray[np.uint8]], Box]
+Frame = NDArray[np.uint8]
 
 
-class FrameLabeller:
-    """Labels one face in a stream of frames.
+def pipeline(
+    classifier: Classifier, detector: FaceDetector | None, crops: Sequence[Frame], count: int
+) -> tuple[Callable[[Frame], Any], list[Frame]]:
+    """What a robot does with a frame, and frames to do it with: find the face, follow it, smooth its label.
 
     Args:
         classifier: the engine, open.
-        detector: finds the face in a frame.
+        detector: finds the face; None where the bench tells where it is.
+        crops: faces, uint8, H x W x 3, all of one size.
+        count: frames wanted.
+
+    Raises:
+        DataError: the detector finds a face in fewer frames than that.
     """
-
-    def __init__(self, classifier: Classifier, detector: Detector) -> None:
-        self._classifier, self._detector = classifier, detector
-        self._belief: NDArray[np.float32] | None = None
-
-    def __call__(self, frame: NDArray[np.uint8]) -> str:
-        """The face's label: probabilities of successive frames are averaged exponentially.
-
-        Args:
-            frame: uint8, H x W x 3, RGB.
-        """
-        top, left, bottom, right = self._detector(frame)
-        now = self._classifier.predict(frame[None, top:bottom, left:right])[0]
-        before = now if self._belief is None else self._belief
-        self._belief = SMOOTHING * before + (1 - SMOOTHING) * now
-        return self._classifier.classes[int(self._belief.argmax())]
+    analyzer = FaceAnalyzer(classifier, detector)
+    box = _box(crops[0])
+    if detector is None:
+        return lambda frame: analyzer(frame, boxes=[box]), list(islice(_framed(crops), count))
+    frames = list(islice(filter(detector, _framed(crops)), count))
+    if len(frames) < count:
+        raise DataError(
+            f"the detector finds a face in {len(frames)} of {len(crops)} frames",
+            expected=f"in {count} or more",
+            action="bench without --detector, or on a set that shows whole faces from the front",
+        )
+    return analyzer, frames
 
 
-def as_frames(crops: Sequence[NDArray[np.uint8]]) -> tuple[list[NDArray[np.uint8]], Box]:
-    """Frames of VGA size, or as large as a crop asks for, with a crop in the middle; and where it is."""
-    height, width = crops[0].shape[:2]
-    shape = max(FRAME_HEIGHT, height), max(FRAME_WIDTH, width)
-    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
-    box = top, left, top + height, left + width
-    frames = []
+def _framed(crops: Iterable[Frame]) -> Iterator[Frame]:
+    """Each crop in the middle of a grey frame of VGA size, or as large as it asks for."""
     for crop in crops:
-        frame = np.full((*shape, 3), 128, dtype=np.uint8)
-        frame[box[0] : box[2], box[1] : box[3]] = crop
-        frames.append(frame)
-    return frames, box
+        left, top, right, bottom = map(int, _box(crop))
+        frame = np.full((max(FRAME_HEIGHT, bottom), max(FRAME_WIDTH, right), 3), GREY, dtype=np.uint8)
+        frame[top:bottom, left:right] = crop
+        yield frame
+
+
+def _box(crop: Frame) -> tuple[float, float, float, float]:
+    """Where a crop lies in its frame: left, top, right, bottom."""
+    height, width = crop.shape[:2]
+    top, left = max(FRAME_HEIGHT - height, 0) // 2, max(FRAME_WIDTH - width, 0) // 2
+    return left, top, left + width, top + height

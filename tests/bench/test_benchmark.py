@@ -144,6 +144,11 @@ def test_other_scenarios_stand_beside_the_single_stream(make_bundle, faces):
         BenchPlan(scenarios=("marathon",))
 
 
+def test_a_detector_must_find_what_it_is_timed_on(make_bundle, faces):
+    with pytest.raises(DataError, match="the detector finds a face in 0 of 70 frames"):
+        run_bench([make_bundle()], faces.images, replace(QUICK["plan"], detector="short-range"))
+
+
 def test_a_run_comes_back_from_its_files_as_it_was(make_bundle, faces, tmp_path):
     run = run_bench([make_bundle()], faces.images, QUICK["plan"])
     run.save(tmp_path)

@@ -11,7 +11,9 @@ import pytest
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.frames import SMOOTHING, FrameLabeller, as_frames
+from edgefer_runtime.errors import DataError
+from edgefer_runtime.faces import Detection
+from edgefer_runtime.frames import pipeline
 from edgefer_runtime.scenarios import camera, multi_stream, offline
 
 
@@ -63,20 +65,36 @@ def test_a_camera_that_is_too_fast_drops_all_but_the_newest(faces: np.ndarray) -
     assert min(found["latency_ns"]) >= 25_000_000
 
 
-def test_a_frame_becomes_a_steady_label(bundle: Bundle) -> None:
+def test_a_pipeline_follows_the_face_in_the_middle_of_each_frame(bundle: Bundle) -> None:
     red, blue = np.zeros((2, 30, 30, 3), dtype=np.uint8)
     red[..., 0] = blue[..., 2] = 255
-    frames, (top, left, bottom, right) = as_frames([red, blue])
-    assert {frame.shape for frame in frames} == {(480, 640, 3)}
-    assert np.array_equal(frames[0][top:bottom, left:right], red)
     with Classifier.open(bundle, threads=1) as classifier:
-        label = FrameLabeller(classifier, lambda frame: (top, left, bottom, right))
-        assert label(frames[0]) == "happiness"
-        assert label(frames[1]) == "happiness", "one frame does not overturn what was believed"
-        assert 1 - SMOOTHING < SMOOTHING < 1
-        assert label(frames[1]) == "surprise"
+        look, frames = pipeline(classifier, None, [red, blue, red], 2)
+        assert [frame.shape for frame in frames] == [(480, 640, 3)] * 2
+        assert np.array_equal(frames[1][225:255, 305:335], blue)
+        for track in (None, 1):
+            (face,) = look(frames[0])
+            assert (face.label, face.track) == ("happiness", track)
+            assert face.box.tolist() == [305, 225, 335, 255]
 
 
-def test_a_crop_larger_than_vga_has_a_frame_of_its_size() -> None:
-    (frame,), box = as_frames([np.ones((600, 700, 3), dtype=np.uint8)])
-    assert frame.shape == (600, 700, 3) and box == (0, 0, 600, 700)
+def test_a_pipeline_with_a_detector_takes_frames_that_show_a_face(bundle: Bundle, faces: np.ndarray) -> None:
+    def every_other(frame: np.ndarray) -> list[Detection]:
+        seen = int(frame[228, 310, 0])
+        return [Detection(np.array([300, 220, 340, 260]), None, 0.7)] if seen % 2 else []
+
+    with Classifier.open(bundle, threads=1) as classifier:
+        look, frames = pipeline(classifier, every_other, list(faces), 5)
+        assert len(frames) == 5 and all(frame[228, 310, 0] % 2 for frame in frames)
+        assert [face.score for face in look(frames[0])] == [0.7]
+        shown = sum(int(face[0, 0, 0]) % 2 for face in faces)
+        assert 5 < shown < 70
+        with pytest.raises(DataError, match=f"finds a face in {shown} of 70 frames"):
+            pipeline(classifier, every_other, list(faces), 70)
+
+
+def test_a_crop_larger_than_vga_has_a_frame_of_its_size(bundle: Bundle) -> None:
+    with Classifier.open(bundle, threads=1) as classifier:
+        look, (frame,) = pipeline(classifier, None, [np.ones((600, 700, 3), dtype=np.uint8)], 1)
+        assert frame.shape == (600, 700, 3) and (frame == 1).all()
+        assert look(frame)[0].box.tolist() == [0, 0, 700, 600]
