@@ -127,6 +127,15 @@ def test_the_bytes_are_those_of_every_other_machine() -> None:
     assert digest == "acf71575e89947492bf6a6c6da7a91f21a4d8246411638f2153833956ec407c8"
 
 
+def test_a_face_seen_from_the_side_is_turned_little() -> None:
+    profile = LANDMARKS.copy()
+    profile[:, 0] = 38 + (LANDMARKS[:, 0] - 38) * 0.1
+    tilted = profile + np.array([[0, 0], [0, 1], [0, 0], [0, 0], [0, 0], [0, 1]], np.float32)
+    square = face_square(Detection(BOX, tilted, 1.0), 1.0)
+    assert 0 < np.degrees(np.arctan2(square.sine, square.cosine)) < 3  # the points' own line: 24 degrees
+    assert square.cosine**2 + square.sine**2 == pytest.approx(1)
+
+
 def test_points_that_coincide_are_no_reason_to_fail() -> None:
     square = face_square(Detection(BOX, np.full((6, 2), 30.0), 1.0), CONTRACT.crop_scale)
     assert (square.cosine, square.sine) == (1, 0)

@@ -23,14 +23,17 @@ TOWARDS_EARS = 1 / 3
 """Of the way from the box's centre to the ears' middle: a face that turns away leaves the box's centre."""
 DOWN = 0.02
 """Of a side of the face: how far below that point the square's centre is."""
+UPRIGHT = 2.0
+"""How much an upright face weighs against the lines from eye to eye and from ear to ear, where both together
+are shorter than the box: seen from the side they are short, and tell little of how the head is inclined."""
 
 
 def crop_face(frame: NDArray[np.uint8], detection: Detection, contract: InputContract) -> NDArray[np.uint8]:
     """The crop of one face that the network of ``contract`` takes.
 
-    With landmarks the crop is that of the training: turned until eyes and ears are level, and as large as
-    the whole face. A box without landmarks is taken to reach from chin to hairline; its crop is the upright
-    square around it.
+    With landmarks the crop is that of the training: as large as the whole face, and turned until eyes and
+    ears are level, as far as the face is seen from the front. A box without landmarks is taken to reach
+    from chin to hairline; its crop is the upright square around it.
 
     Args:
         frame: uint8, H x W x 3, RGB.
@@ -60,7 +63,8 @@ def face_square(detection: Detection, crop_scale: float) -> Square:
     if detection.landmarks is None:
         return Square(x, y, side * crop_scale)
     right_eye, left_eye, _, _, right_ear, left_ear = detection.landmarks.tolist()
-    across, down = (left_eye[i] - right_eye[i] + left_ear[i] - right_ear[i] for i in (0, 1))
+    across, down = ((left_eye[i] - right_eye[i] + left_ear[i] - right_ear[i]) / side for i in (0, 1))
+    across += UPRIGHT * max(0.0, 1 - math.sqrt(across * across + down * down))
     length = math.sqrt(across * across + down * down)
     cosine, sine = (across / length, down / length) if length else (1.0, 0.0)
     side *= FACE_OVER_BOX
