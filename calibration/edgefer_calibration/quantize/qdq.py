@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgefer_calibration.quantize.carrying import carry_pairs
 from edgefer_calibration.ranges import Limits
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 QUANTIZED_OPERATORS = ("Conv", "Relu", "Clip")
-"""Convolutions and what is fused into them; preprocessing, attention, softmax, linear layers stay float."""
+"""Convolutions and what is fused into them; preprocessing, attention and softmax stay float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +30,19 @@ class Form:
 
     Attributes:
         operators: whose inputs are quantized.
-        outputs: whether their outputs are too.
+        outputs: those of them whose outputs are too.
         symmetric: activations S8 with zero point 0, and biases float; otherwise U8 with one of their own,
             and biases S32.
+        carried: whether what is only moved keeps its range; see :mod:`.carrying`.
     """
 
     operators: tuple[str, ...]
-    outputs: bool
+    outputs: tuple[str, ...]
     symmetric: bool
+    carried: bool = False
 
 
-X86 = Form(QUANTIZED_OPERATORS, outputs=True, symmetric=False)
+X86 = Form(QUANTIZED_OPERATORS, outputs=QUANTIZED_OPERATORS, symmetric=False)
 """What x86 multiplies fastest with S8 weights: signed activations take ONNX Runtime twice as long."""
 
 
@@ -81,6 +84,7 @@ def write_qdq(model: ModelProto, recipe: Recipe, limits: Mapping[str, Limits], o
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
         for name, (low, high) in limits.items()
     }
+    clipped = {node.output[0] for node in model.graph.node if node.op_type == "Clip"}
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -97,10 +101,12 @@ def write_qdq(model: ModelProto, recipe: Recipe, limits: Mapping[str, Limits], o
             extra_options={
                 "ActivationSymmetric": form.symmetric,
                 "QuantizeBias": not form.symmetric,
-                "OpTypesToExcludeOutputQuantization": [] if form.outputs else list(form.operators),
+                "OpTypesToExcludeOutputQuantization": sorted({*form.operators} - {*form.outputs}),
             },
         )
         quantizer.quantize_model()
+        if form.carried:
+            carry_pairs(quantizer.model.model, clipped)
         quantizer.model.save_model_to_file(out)
     finally:
         logging.disable(previous)

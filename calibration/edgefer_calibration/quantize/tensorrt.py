@@ -16,7 +16,7 @@ from edgefer_calibration.ranges import PREPROCESSING
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-SYMMETRIC = Form(("Conv", "Gemm", "MatMul", "Add"), outputs=False, symmetric=True)
+SYMMETRIC = Form(("Conv", "Gemm", "MatMul", "Add"), outputs=(), symmetric=True)
 
 
 def recipe(model: ModelProto) -> Recipe:
