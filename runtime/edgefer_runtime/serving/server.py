@@ -22,6 +22,7 @@ from edgefer_runtime.serving.settings import ServeSettings
 if TYPE_CHECKING:
     import uvicorn
 
+BACKLOG = 1024
 KEEP_ALIVE_S = 75
 GRACE_S = 1.0
 """Beyond the requests' own deadline, until a door that is being shut is slammed."""
@@ -95,9 +96,16 @@ async def _reload(service: Service) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol left open, as socket.create_server does, asyncio would not switch off Nagle's algorithm,
+    # and a client that acknowledges late would get the second half of every answer 40 ms after the first.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        return listener
     except OSError as error:
+        listener.close()
         raise DeviceError(
             f"{host}:{port} cannot be listened on ({error.strerror or error})",
             expected="an address of this machine and a port that is free",
