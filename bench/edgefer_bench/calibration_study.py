@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from edgefer_bench.page import html_page
 from edgefer_bench.pictures import COLOURS, DPI, SHAPES
 from edgefer_bench.rendering import add_row, interval, number, table, with_interval
 from edgefer_runtime.files import replacing, write_whole
@@ -28,10 +29,6 @@ HEADINGS = ("strategy", "images", "drop, points", "draws", "KL, mnat", "draws", 
 
 LINES = tuple(colour for colour in COLOURS if colour != "#F0E442")
 """Colours of lines on white: yellow is none."""
-
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ddd}
-td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}"""
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,14 @@ def _page(study: Mapping[str, Any]) -> str:
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in group.cells()) + "</tr>"
         for group in groups(study["rows"])
     )
-    title = escape(_title(study))
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>
-<h1>{title}</h1>
-<p>{escape(_explained(study))}</p>
-{svg[svg.index("<svg") :]}
-<table><tr>{heading}</tr>
-{body}
-</table></html>
-"""
+    return html_page(
+        _title(study),
+        [
+            f"<p>{escape(_explained(study))}</p>",
+            svg[svg.index("<svg") :],
+            f'<div class="scroll"><table><tr>{heading}</tr>\n{body}</table></div>',
+        ],
+    )
 
 
 def _explained(study: Mapping[str, Any]) -> str:

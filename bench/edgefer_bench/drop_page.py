@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from edgefer_bench.drop_tables import profile_answer
+from edgefer_bench.page import html_page
 from edgefer_bench.rendering import NOTHING, interval, number, with_interval
-from edgefer_bench.svg import MINUS, Row, Scale, plot
-
-STYLE = Path(__file__).with_suffix(".css")
+from edgefer_bench.row_plot import Row, row_plot, scale_over
+from edgefer_bench.svg import MINUS
 
 HEADINGS = (
     ("", ""),
@@ -59,21 +58,16 @@ def drop_page(
     if not narrow:
         raise ValueError("no engine was compared with its float twin")
     done = " and ".join(dict.fromkeys(engine["precision"].upper() for engine in narrow))
-    title = f"What {done} did to {model}"
-    return "\n".join(
+    return html_page(
+        f"What {done} did to {model}",
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title><style>{STYLE.read_text('utf-8')}</style></head><body>",
-            f"<h1>{escape(title)}</h1>",
             *_verdict(verdict),
             *_in_short(engines, verdict),
             *_by_yaw(engines, narrow),
             *(part for key, heading in GROUPS for part in _by_group(narrow, key, heading)),
             *_speed(verdict),
             *_footer(data, images, notice),
-            "</body></html>",
-        ]
+        ],
     )
 
 
@@ -88,10 +82,10 @@ def _verdict(verdict: Mapping[str, Any] | None) -> list[str]:
 def _in_short(engines: Sequence[Engine], verdict: Mapping[str, Any] | None) -> list[str]:
     timed = {} if verdict is None else {each["engine"]: each for each in verdict["engines"]}
     body = "".join(_line(engine, timed.get(_name(engine))) for engine in engines)
-    head = "".join(f"<th>{heading}<span>{unit}</span></th>" for heading, unit in HEADINGS)
+    head = "".join(f"<th>{heading}<small>{unit}</small></th>" for heading, unit in HEADINGS)
     return [
         "<h2>In short</h2>",
-        f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>',
+        f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>',
         "<p class=\"small\">Drop: accuracy of the same library's float engine minus this one's, on the same "
         "faces, with its paired 95 % interval. Changed class: faces that are now called something else, "
         "rightly or not. ECE: expected calibration error; confidence: mean probability of the predicted "
@@ -174,13 +168,13 @@ def _speed(verdict: Mapping[str, Any] | None) -> list[str]:
 def _plots(rows: Mapping[str, Sequence[Row]], caption: str, line_at: float | None) -> list[str]:
     """A plot a name, all on one scale."""
     every = [row for members in rows.values() for row in members]
-    scale = Scale.over(every, *([] if line_at is None else [line_at]))
+    scale = scale_over(every, *([] if line_at is None else [line_at]))
     figures = "".join(
         f"<figure><figcaption><b>{escape(name)}</b></figcaption>"
-        f"{plot(members, scale, f'{caption}: {name}', line_at=line_at)}</figure>"
+        f"{row_plot(members, scale, f'{caption}: {name}', line_at=line_at)}</figure>"
         for name, members in rows.items()
     )
-    return [f'<p class="small">{escape(caption)}.</p><div class="plots">{figures}</div>']
+    return [f'<p class="small">{escape(caption)}.</p><div class="grid">{figures}</div>']
 
 
 def _footer(data: str, images: int, notice: str) -> list[str]:
@@ -207,4 +201,4 @@ def _degrees(yaw: str) -> str:
 
 def _under(value: str, bounds: Sequence[float] | None) -> str:
     between = interval(bounds, 1)
-    return f"{value}<span>{between}</span>" if between else value
+    return f"{value}<small>{between}</small>" if between else value

@@ -20,7 +20,7 @@ from edgefer_bench.records import write_records
 from edgefer_bench.report.page import render_page
 from edgefer_bench.report.selection import by_machine, newest, pareto
 from edgefer_bench.report.sheets import render_csv, render_markdown
-from edgefer_bench.report.svg import Scale, tick
+from edgefer_bench.svg import Scale, tick
 from edgefer_runtime.benching import BenchPlan
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

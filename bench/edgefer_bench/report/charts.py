@@ -11,7 +11,7 @@ import numpy as np
 
 from edgefer_bench.rendering import number
 from edgefer_bench.report.selection import PRECISIONS, engine, pareto
-from edgefer_bench.report.svg import BOTTOM, LEFT, RIGHT, SERIES, TOP, WIDTH, Plot, Point, Scale
+from edgefer_bench.svg import BOTTOM, LEFT, RIGHT, SERIES, TOP, WIDTH, Plot, Point, Scale
 
 Record = Mapping[str, Any]
 
@@ -95,8 +95,11 @@ def latency_distributions(records: Sequence[Record]) -> str:
 
 
 def drop_by_yaw(records: Sequence[Record]) -> str:
-    """Points that each narrower engine of a model lost, by how far the face is turned; empty without yaws."""
-    shown = [record for record in records if record["drop"].get("per_yaw")]
+    """Points that engines of a model lost, by how far the face is turned; empty without yaws.
+
+    Those that call every face as the float network does are left out.
+    """
+    shown = [record for record in records if record["drop"].get("per_yaw") and record["drop"]["flips"]]
     if not shown:
         return ""
     yaws = list(dict.fromkeys(yaw for record in shown for yaw in record["drop"]["per_yaw"]))
@@ -107,7 +110,7 @@ def drop_by_yaw(records: Sequence[Record]) -> str:
     plot.line([(LEFT, plot.at_y(0)), (WIDTH - RIGHT, plot.at_y(0))], "zero")
     for place, yaw in enumerate(yaws):
         x = LEFT + room * (place + 0.5)
-        plot.text((x, plot.height - BOTTOM + 14), f"{yaw}°", anchor="middle")
+        plot.text((x, plot.floor + 14), f"{yaw}°", anchor="middle")
     for series, record in enumerate(shown):
         for place, yaw in enumerate(yaws):
             if (rate := record["drop"]["per_yaw"].get(yaw)) is None:

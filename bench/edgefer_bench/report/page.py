@@ -1,12 +1,12 @@
-"""One self-contained page: it loads nothing, runs nothing, and follows the reader's light or dark."""
+"""The report as one page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any
 
+from edgefer_bench.page import html_page
 from edgefer_bench.publishing import doubts
 from edgefer_bench.rendering import NOTHING, interval, number
 from edgefer_bench.report.charts import (
@@ -37,22 +37,9 @@ def render_page(records: Sequence[Record], *, title: str = "edgefer bench") -> s
         title: its heading.
     """
     shown = newest(records)
-    style = (files(__package__) / "style.css").read_text("utf-8")
     notices = dict.fromkeys(record["faces"]["notice"] for record in shown if record["faces"]["notice"])
     sections = [_section(name, members) for name, members in by_machine(shown).items()]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            "style-src 'unsafe-inline'\">",
-            f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
-            f"<h1>{escape(title)}</h1>",
-            *(f'<p class="notice">{escape(notice)}</p>' for notice in notices),
-            *sections,
-            "</body>\n</html>\n",
-        ]
-    )
+    return html_page(title, [*(f'<p class="notice">{escape(notice)}</p>' for notice in notices), *sections])
 
 
 def _section(name: str, records: Sequence[Record]) -> str:
