@@ -17,7 +17,7 @@ class Letterbox(NamedTuple):
         top, left: where in the square the frame begins.
         scale: float32, 2; pixels of the frame for one of the square, across and down.
         corners: int, 4 x h x w; flat indices of the pixels around every point that is sampled.
-        across, down: float32, w x 1 and h x 1 x 1; weights of the right and of the lower of them.
+        across, down: float32, 3 w and h x 1; weights of the right and of the lower of them, by channel.
     """
 
     size: int
@@ -30,15 +30,16 @@ class Letterbox(NamedTuple):
 
     def fill(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The square, uint8 1 x size x size x 3: bilinear samples, as the network was trained on."""
+        rows, columns = self.corners.shape[1:]
         pixels = frame.reshape(-1, 3)
-        a, b, c, d = (pixels.take(corner, axis=0) for corner in self.corners)
-        upper = a * (1 - self.across) + b * self.across
-        lower = c * (1 - self.across) + d * self.across
-        sampled = upper * (1 - self.down) + lower * self.down
-        sampled += np.float32(0.5)
+        a, b, c, d = (pixels.take(corner, axis=0).reshape(rows, -1) for corner in self.corners)
+        upper = a + (b.astype(np.float32) - a) * self.across
+        lower = c + (d.astype(np.float32) - c) * self.across
+        upper += (lower - upper) * self.down
+        upper += np.float32(0.5)
         square = np.zeros((1, self.size, self.size, 3), dtype=np.uint8)
-        height, width = sampled.shape[:2]
-        square[0, self.top : self.top + height, self.left : self.left + width] = sampled
+        inside = square[0, self.top : self.top + rows, self.left : self.left + columns]
+        inside[...] = upper.reshape(inside.shape)
         return square
 
     def back(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,8 +59,8 @@ def letterbox(height: int, width: int, size: int) -> Letterbox:
         left=(size - columns) // 2,
         scale=np.array([width / columns, height / rows], dtype=np.float32),
         corners=np.stack([y[:, None] * width + x for y in (y0, y1) for x in (x0, x1)]),
-        across=across[:, None],
-        down=down[:, None, None],
+        across=across.repeat(3),
+        down=down[:, None],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,20 +39,46 @@ def sample(frame: NDArray[np.uint8], square: Square, height: int, width: int) ->
     top, bottom = _span(square.y, reach, frame.shape[0])
     left, right = _span(square.x, reach, frame.shape[1])
     block = min(block, bottom - top, right - left)
-    means = _block_means(frame[top:bottom, left:right], block)
+    planes = _block_means(frame[top:bottom, left:right], block)
 
-    across = ((np.arange(width) + 0.5) / width - 0.5) * square.side
-    down = (((np.arange(height) + 0.5) / height - 0.5) * square.side)[:, None]
-    x = square.x + square.cosine * across - square.sine * down
-    y = square.y + square.sine * across + square.cosine * down
-    x0, x1, right_share = _neighbours((x - left) / block - 0.5, means.shape[1])
-    y0, y1, lower_share = _neighbours((y - top) / block - 0.5, means.shape[0])
-    upper, lower = means[y0, x0], means[y1, x0]
-    upper += (means[y0, x1] - upper) * right_share
-    lower += (means[y1, x1] - lower) * right_share
-    upper += (lower - upper) * lower_share
-    upper += np.float32(0.5)
-    return upper.astype(np.uint8)
+    step = square.side / block
+    across = ((np.arange(width) + 0.5) / width - 0.5) * step
+    down = (((np.arange(height) + 0.5) / height - 0.5) * step)[:, None]
+    begin_x, begin_y = (square.x - left) / block - 0.5, (square.y - top) / block - 0.5
+    # In float32 from here on: a third of the time, and within a window it tells 1/4000 of a pixel.
+    x = (begin_x + square.cosine * across).astype(np.float32) - (square.sine * down).astype(np.float32)
+    y = (begin_y + square.sine * across).astype(np.float32) + (square.cosine * down).astype(np.float32)
+    return _bilinear(planes, x, y)
+
+
+def _bilinear(
+    planes: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Between the pixels of three planes, 3 x H x W, at every x and y; both are used up.
+
+    One plane at a time and no index twice: a ninth of the time of the same written with H x W x 3.
+    """
+    rows, columns = planes.shape[1:]
+    column, row = _whole_part(x, columns), _whole_part(y, rows)
+    first = (row * columns + column).astype(np.intp)
+    result = np.empty((*first.shape, 3), dtype=np.uint8)
+    for channel, plane in enumerate(planes.reshape(3, -1)):
+        upper = plane.take(first)
+        upper += (plane[1:].take(first) - upper) * x
+        lower = plane[columns:].take(first)
+        lower += (plane[columns + 1 :].take(first) - lower) * x
+        upper += (lower - upper) * y
+        upper += np.float32(0.5)
+        result[..., channel] = upper
+    return result
+
+
+def _whole_part(positions: NDArray[np.float32], length: int) -> NDArray[np.int32]:
+    """The pixel before each position, of a line of ``length`` of them; the position keeps what is over."""
+    np.clip(positions, 0, length - 1, out=positions)
+    pixel = np.minimum(positions.astype(np.int32), length - 2)
+    positions -= pixel
+    return pixel
 
 
 def _span(centre: float, reach: float, length: int) -> tuple[int, int]:
@@ -61,22 +88,23 @@ def _span(centre: float, reach: float, length: int) -> tuple[int, int]:
 
 
 def _block_means(pixels: NDArray[np.uint8], block: int) -> NDArray[np.float32]:
-    """Means of ``block`` x ``block`` pixels; what is left over at the right and below goes unseen."""
-    if block == 1:
-        return pixels.astype(np.float32)
+    """Means of ``block`` x ``block`` pixels, 3 x H x W with H and W at least 2.
+
+    What is left over at the right and below goes unseen.
+    """
     rows, columns = pixels.shape[0] // block, pixels.shape[1] // block
-    total = np.zeros((rows, columns, 3), dtype=np.uint32)
-    for row in range(block):
-        for column in range(block):
-            total += pixels[row : rows * block : block, column : columns * block : block]
-    means: NDArray[np.float32] = total.astype(np.float32) / np.float32(block * block)
-    return means
+    lines = _sum([pixels[row : rows * block : block] for row in range(block)])
+    sums = _sum([lines[:, column : columns * block : block] for column in range(block)])
+    means = sums.transpose(2, 0, 1).astype(np.float32, order="C")
+    means /= np.float32(block * block)
+    return np.pad(means, [(0, 0), (0, rows == 1), (0, columns == 1)], mode="edge")
 
 
-def _neighbours(
-    positions: NDArray[np.float64], length: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Both pixels that each position lies between, and the share of the second."""
-    inside = positions.clip(0, length - 1)
-    low = inside.astype(np.intp)
-    return low, np.minimum(low + 1, length - 1), (inside - low).astype(np.float32)[..., None]
+def _sum(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Their sum, in uint32 where there are several."""
+    if len(parts) == 1:
+        return parts[0]
+    total = parts[0].astype(np.uint32)
+    for part in parts[1:]:
+        total += part
+    return total
