@@ -105,19 +105,21 @@ def test_what_is_joined_has_one_range(tmp_path: Path) -> None:
     assert_same(graph, quantized(graph, tmp_path / "q.onnx"))
 
 
-def test_a_split_behind_a_pooling_is_quantized_before_both(tmp_path: Path) -> None:
-    weights: dict[str, Any] = {"half": np.array([CHANNELS // 2] * 2)}
+def test_what_is_moved_again_and_again_is_quantized_before_all(tmp_path: Path) -> None:
+    weights: dict[str, Any] = {"0": np.arange(CHANNELS // 2), "1": np.arange(CHANNELS // 2, CHANNELS)}
     nodes = [
         conv("wide", "x", weights),
         helper.make_node("MaxPool", ["wide"], ["pooled"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Split", ["pooled", "half"], ["first", "second"], "split", axis=1),
+        helper.make_node("Transpose", ["pooled"], ["turned"], "turn", perm=[0, 1, 3, 2]),
+        helper.make_node("Gather", ["turned", "0"], ["first"], "gather0", axis=1),
+        helper.make_node("Gather", ["turned", "1"], ["second"], "gather1", axis=1),
         conv("left", "first", weights, CHANNELS // 2),
         conv("right", "second", weights, CHANNELS // 2),
         helper.make_node("Add", ["left", "right"], ["y"], "add"),
     ]
     graph = model(nodes, weights)
     found = quantized(graph, tmp_path / "q.onnx")
-    assert quantizes(found).keys() & {"wide", "pooled", "first", "second"} == {"wide"}
+    assert quantizes(found).keys() & {"wide", "pooled", "turned", "first", "second"} == {"wide"}
     assert_same(graph, found)
 
 

@@ -123,7 +123,7 @@ class _Pairs:
             return False
         maker = self.makers[value]
         taken = [self.source(moved) for moved in _data(maker)]
-        carried = bool(taken) and all(source in self.quantize for source in taken)
+        carried = bool(taken) and all(self.can_have(source, maker) for source in taken)
         return carried or self.readers[value] == [reader]
 
     def limits(self, value: str) -> Limits:
