@@ -50,7 +50,7 @@ def run(
     ] = 1,
     smoothing: Annotated[
         float, typer.Option(min=0, metavar="S", help="Time constant of probabilities in seconds; 0 for none.")
-    ] = 0.3,
+    ] = 0.2,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads a call may use. [default: this machine's cores]")
     ] = None,

@@ -21,7 +21,7 @@ from edgefer_runtime.images import check_crop
 from edgefer_runtime.smoothing import Belief
 from edgefer_runtime.tracking import Track, Tracker
 
-SMOOTHING_S = 0.3
+SMOOTHING_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from edgefer.cli.main import app
+from edgefer.cli.run import run as command
 from edgefer.pipeline import footage as footage_module
 from edgefer.pipeline.footage import Playback, find_footage
 from edgefer.pipeline.recording import record
+from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.bundle import write_bundle
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, MissingError, UsageError
@@ -353,3 +356,7 @@ def test_sources_by_name() -> None:
         assert found.is_camera and found.total is None
     with pytest.raises(UsageError):
         find_footage("camera2")
+
+
+def test_the_command_smooths_as_the_runtime_does() -> None:
+    assert signature(command).parameters["smoothing"].default == SMOOTHING_S
