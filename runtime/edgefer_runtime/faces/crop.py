@@ -19,10 +19,9 @@ from edgefer_runtime.images import check_crop
 
 FACE_OVER_BOX = 1.35
 """From chin to hairline over a side of BlazeFace's box, which reaches from the chin to the brows."""
-TOWARDS_EARS = 1 / 3
-"""Of the way from the box's centre to the ears' middle: a face that turns away leaves the box's centre."""
-DOWN = 0.02
-"""Of a side of the face: how far below that point the square's centre is."""
+DOWN = 0.065
+"""Of a side of the face: how far the square's centre is below the mean of the box's centre, the eyes' middle
+and the ears' middle. A face that turns away leaves the box's centre one way and the ears' the other."""
 UPRIGHT = 2.0
 """How much an upright face weighs against the lines from eye to eye and from ear to ear, where both together
 are shorter than the box: seen from the side they are short, and tell little of how the head is inclined."""
@@ -68,6 +67,8 @@ def face_square(detection: Detection, crop_scale: float) -> Square:
     length = math.sqrt(across * across + down * down)
     cosine, sine = (across / length, down / length) if length else (1.0, 0.0)
     side *= FACE_OVER_BOX
-    x += ((right_ear[0] + left_ear[0]) / 2 - x) * TOWARDS_EARS - sine * DOWN * side
-    y += ((right_ear[1] + left_ear[1]) / 2 - y) * TOWARDS_EARS + cosine * DOWN * side
-    return Square(x, y, side * crop_scale, cosine, sine)
+    x, y = (
+        (centre + (right_eye[i] + left_eye[i]) / 2 + (right_ear[i] + left_ear[i]) / 2) / 3
+        for i, centre in enumerate((x, y))
+    )
+    return Square(x - sine * DOWN * side, y + cosine * DOWN * side, side * crop_scale, cosine, sine)
