@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,6 +212,28 @@ def test_no_server_no_key_no_name(known):
         Connection(known.host(ssh_options=(*other, "-i", f"{known.folder}/host_key"))).run(["true"])
     with pytest.raises(DeviceError, match="nobody knows that name"):
         Connection(known.host(address="robot.invalid")).run(["true"])
+
+
+def test_commands_share_a_handshake_and_do_without_when_it_is_lost(known):
+    with Connection(known.host()) as connection:
+        assert connection.run(["true"]).code == 0
+        (session,) = known.sessions()
+        assert connection.run(["echo", "two words"]).out == b"two words\n"
+        assert known.sessions() == [session]
+        os.kill(session, signal.SIGKILL)
+
+        def answers() -> bool:
+            with suppress(DeviceError):  # what was asked while it broke
+                return connection.run(["echo", "again"]).out == b"again\n"
+            return False
+
+        assert eventually(answers)
+    assert eventually(lambda: not known.sessions())
+    with (
+        pytest.raises(DeviceError, match="nobody knows that name"),
+        Connection(known.host(address="no.invalid")),
+    ):
+        pass
 
 
 def test_a_python_that_is_too_old(known, make_bundle, faces, tmp_path):

@@ -10,6 +10,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,39 +93,59 @@ def bench_far(
     """
     for bundle in bundles:
         check_classes(bundle.manifest.classes, bundle.path, faces)
-    connection = Connection(host)
-    on_progress("connect", 0, 1)
-    folder = _look(connection, bundles, faces)
-    on_progress("connect", 1, 1)
-    try:
-        with tempfile.TemporaryDirectory(prefix="edgefer-far-") as near:
-            wheel = write_runtime_wheel(Path(near))
-            _send(connection, {wheel.name: wheel}, folder)
-            python = _set_up(connection, folder)
-            facts = _ask(connection, [python, "-m", "edgefer_runtime", "environment", "--json"])
-            device = require_device(host.device, Board.from_json(facts["board"]), host=host.name)
-            chosen, left_out = _choose(host, bundles, device, facts)
-            job = Path(near) / "job"
-            write_pack(
-                job / PACK,
-                name=faces.name,
-                images=faces.images,
-                labels=faces.labels,
-                classes=faces.classes,
-                attributes=faces.attributes,
-                fingerprint=faces.fingerprint(),
-                notice=notice,
-            )
-            write_job(job, replace(plan, power_rails=device.power_rails), len(chosen))
-            parts = {f"job/{BUNDLES}/{place}": bundle.folder for place, bundle in enumerate(chosen)}
-            _send(connection, {"job": job, **parts}, folder, on_progress)
-            _measure(connection, python, folder, on_progress)
-            for name in (ARRAYS, RUN):
-                connection.fetch(f"{folder}/out/{name}", Path(near) / name)
-            return Far(BenchRun.load(Path(near)), device, tuple(chosen), tuple(left_out))
-    finally:
-        with suppress(EdgeferError):  # where the connection is gone, the far side clears up on its own
-            connection.run(["rm", "-rf", "--", folder], timeout_s=60)
+    with Connection(host) as connection:
+        on_progress("connect", 0, 1)
+        folder = _look(connection, bundles, faces)
+        on_progress("connect", 1, 1)
+        try:
+            with tempfile.TemporaryDirectory(prefix="edgefer-far-") as near:
+                return _bench_in(connection, folder, Path(near), bundles, faces, plan, notice, on_progress)
+        finally:
+            with suppress(EdgeferError):  # where the connection is gone, the far side clears up on its own
+                connection.run(["rm", "-rf", "--", folder], timeout_s=60)
+
+
+def _bench_in(
+    connection: Connection,
+    folder: str,
+    near: Path,
+    bundles: Sequence[Bundle],
+    faces: Faces,
+    plan: BenchPlan,
+    notice: str,
+    on_progress: Report,
+) -> Far:
+    """Measure in ``folder`` over there, with what passes through ``near`` here."""
+    host, job = connection.host, near / "job"
+    with ThreadPoolExecutor(1) as aside:  # the faces are packed while the other side is set up
+        packing = aside.submit(_pack, faces, job / PACK, notice)
+        wheel = write_runtime_wheel(near)
+        _send(connection, {wheel.name: wheel}, folder)
+        python = _set_up(connection, folder)
+        facts = _ask(connection, [python, "-m", "edgefer_runtime", "environment", "--json"])
+        device = require_device(host.device, Board.from_json(facts["board"]), host=host.name)
+        chosen, left_out = _choose(host, bundles, device, facts)
+        packing.result()
+    write_job(job, replace(plan, power_rails=device.power_rails), len(chosen))
+    parts = {f"job/{BUNDLES}/{place}": bundle.folder for place, bundle in enumerate(chosen)}
+    _send(connection, {"job": job, **parts}, folder, on_progress)
+    _measure(connection, python, folder, on_progress)
+    for name in (ARRAYS, RUN):
+        connection.fetch(f"{folder}/out/{name}", near / name)
+    return Far(BenchRun.load(near), device, tuple(chosen), tuple(left_out))
+
+
+def _pack(faces: Faces, folder: Path, notice: str) -> None:
+    write_pack(
+        folder,
+        name=faces.name,
+        images=faces.images,
+        labels=faces.labels,
+        classes=faces.classes,
+        attributes=faces.attributes,
+        fingerprint=faces.fingerprint(),
+        notice=notice,
+    )
 
 
 def _look(connection: Connection, bundles: Sequence[Bundle], faces: Faces) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +17,7 @@ from edgefer_runtime.errors import DeviceError, MissingError
 from edgefer_runtime.leash import BEAT_S
 
 CONNECT_S = 10
+POLL_S = 0.01
 FAILED = 255
 """Exit code of ssh itself; any other is the command's."""
 
@@ -27,10 +30,37 @@ _OPTIONS = (
 
 
 class Connection:
-    """Runs commands on a host, each over a connection of its own."""
+    """Runs commands on a host: inside of ``with`` over one connection that they share, else over one each."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        self._closing = ExitStack()
+        self._sharing: tuple[str, ...] = ()
+
+    def __enter__(self) -> Connection:
+        """Shake hands once for all commands to come; when that connection breaks, each makes its own again.
+
+        Raises:
+            DeviceError: the host cannot be reached.
+        """
+        folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="edgefer-ssh-"))
+        socket = Path(folder) / "s"  # a socket's path may have a hundred characters
+        sharing = ("-S", str(socket))
+        master = self._ssh([*sharing, "-M", "-N"], [], stdin=subprocess.DEVNULL)
+        self._closing.callback(_end, master)
+        while not socket.exists():
+            if master.poll() is not None:
+                assert master.stderr is not None
+                told = master.stderr.read().decode(errors="replace").strip()
+                self._closing.close()
+                raise unreachable(self.host, told)
+            time.sleep(POLL_S)
+        self._sharing = sharing
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._sharing = ()
+        self._closing.close()
 
     def run(self, words: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 120) -> Answer:
         """Run a command to its end.
@@ -104,14 +134,15 @@ class Connection:
         into.write_bytes(answer.out)
 
     def _start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        return self._ssh(self._sharing, [shlex.join(words)], stdin=subprocess.PIPE)
+
+    def _ssh(self, more: Sequence[str], words: Sequence[str], *, stdin: int) -> subprocess.Popen[bytes]:
         port = [] if self.host.port is None else ["-p", str(self.host.port)]
         options = [word for option in _OPTIONS for word in ("-o", option)]
         own = [str(Path(word).expanduser()) for word in self.host.ssh_options]
-        command = ["ssh", *options, *port, *own, "--", self.host.address, shlex.join(words)]
+        command = ["ssh", *more, *options, *port, *own, "--", self.host.address, *words]
         try:
-            return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
+            return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except FileNotFoundError:
             raise MissingError(
                 "ssh is not installed", expected="OpenSSH's client", action="apt-get install openssh-client"
@@ -122,6 +153,11 @@ class Connection:
         if code == FAILED:
             raise unreachable(self.host, text)
         return Answer(code, out, text)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.communicate()
 
 
 class Answer:
