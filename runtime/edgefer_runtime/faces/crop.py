@@ -22,9 +22,12 @@ FACE_OVER_BOX = 1.35
 DOWN = 0.065
 """Of a side of the face: how far the square's centre is below the mean of the box's centre, the eyes' middle
 and the ears' middle. A face that turns away leaves the box's centre one way and the ears' the other."""
+FRONTAL = 1.2
+"""Length of the lines from eye to eye and from ear to ear, together, over a side of the box: that of a face
+seen from the front is at least about this. From the side they are shorter, and tell little of how the head is
+inclined."""
 UPRIGHT = 2.0
-"""How much an upright face weighs against the lines from eye to eye and from ear to ear, where both together
-are shorter than the box: seen from the side they are short, and tell little of how the head is inclined."""
+"""How much an upright face weighs against those lines, for all that they lack of that length."""
 
 
 def crop_face(frame: NDArray[np.uint8], detection: Detection, contract: InputContract) -> NDArray[np.uint8]:
@@ -57,18 +60,15 @@ def face_square(detection: Detection, crop_scale: float) -> Square:
         detection: the face.
         crop_scale: the crop's side over the face's.
     """
-    left, top, right, bottom = detection.box.tolist()
-    x, y, side = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top)
+    box = detection.box.astype(np.float64)
+    centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
     if detection.landmarks is None:
-        return Square(x, y, side * crop_scale)
-    right_eye, left_eye, _, _, right_ear, left_ear = detection.landmarks.tolist()
-    across, down = ((left_eye[i] - right_eye[i] + left_ear[i] - right_ear[i]) / side for i in (0, 1))
-    across += UPRIGHT * max(0.0, 1 - math.sqrt(across * across + down * down))
+        return Square(*centre.tolist(), side * crop_scale)
+    right_eye, left_eye, _, _, right_ear, left_ear = detection.landmarks.astype(np.float64)
+    across, down = ((left_eye - right_eye + left_ear - right_ear) / side).tolist()
+    across += UPRIGHT * max(0.0, FRONTAL - math.sqrt(across * across + down * down))
     length = math.sqrt(across * across + down * down)
     cosine, sine = (across / length, down / length) if length else (1.0, 0.0)
+    x, y = ((centre + (right_eye + left_eye) / 2 + (right_ear + left_ear) / 2) / 3).tolist()
     side *= FACE_OVER_BOX
-    x, y = (
-        (centre + (right_eye[i] + left_eye[i]) / 2 + (right_ear[i] + left_ear[i]) / 2) / 3
-        for i, centre in enumerate((x, y))
-    )
     return Square(x - sine * DOWN * side, y + cosine * DOWN * side, side * crop_scale, cosine, sine)
