@@ -117,7 +117,7 @@ class FaceAnalyzer:
 
         Args:
             bundle: as :meth:`edgefer_runtime.Classifier.open` takes it.
-            detector: None for BlazeFace full-range.
+            detector: None for BlazeFace full-range, on as many threads.
             detect_every, smoothing_s, birth, death: see the class.
             **options: ``threads``, ``device``, ``cache``, ``allow_fallback`` of
                 :meth:`edgefer_runtime.Classifier.open`.
@@ -128,15 +128,21 @@ class FaceAnalyzer:
         if detector is None:
             from edgefer_runtime.faces import BlazeFace
 
-            detector = BlazeFace.open(threads=1)
-        return cls(
-            Classifier.open(bundle, **options),
-            detector,
-            detect_every=detect_every,
-            smoothing_s=smoothing_s,
-            birth=birth,
-            death=death,
-        )
+            detector = BlazeFace.open(threads=options.get("threads"))
+        classifier = Classifier.open(bundle, **options)
+        try:
+            return cls(
+                classifier,
+                detector,
+                detect_every=detect_every,
+                smoothing_s=smoothing_s,
+                birth=birth,
+                death=death,
+            )
+        except BaseException:
+            if not isinstance(bundle, Bundle):
+                classifier.close()
+            raise
 
     def __call__(
         self, frame: NDArray[np.uint8], *, boxes: ArrayLike | None = None, time_s: float | None = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgefer_runtime import Classifier, Face, FaceAnalyzer
-from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.bundle import Bundle, pack_zip
 from edgefer_runtime.errors import DataError, UsageError
-from edgefer_runtime.faces import Detection, crop_face
+from edgefer_runtime.faces import BlazeFace, Detection, crop_face
 
 Make = Callable[..., Bundle]
 COLORS = {"happiness": (255, 0, 0), "sadness": (0, 255, 0), "surprise": (0, 0, 255)}
@@ -172,8 +175,29 @@ def test_many_threads_at_once(classifier: Classifier) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, frames)) == [[label, "happiness"] for label in COLORS] * 20
-        followed = list(pool.map(lambda frame: len(analyzer(frame, time_s=1.0)), frames))
-    assert followed == [2] * 60
+
+
+def test_followed_frames_wait_for_each_other_and_others_do_not(classifier: Classifier) -> None:
+    inside, most = 0, 0
+    counting = threading.Lock()
+
+    def detector(frame: np.ndarray) -> list[Detection]:
+        nonlocal inside, most
+        with counting:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.005)
+        with counting:
+            inside -= 1
+        return squares(frame)
+
+    analyzer = FaceAnalyzer(classifier, detector)
+    frames = [scene(at100="sadness")] * 16
+    with ThreadPoolExecutor(4) as pool:
+        assert all(labels(faces) == ["sadness"] for faces in pool.map(analyzer, frames))
+        assert most == 1
+        assert all(labels(faces) == ["sadness"] for faces in pool.map(analyzer.analyze, frames))
+        assert most > 1
 
 
 def test_forgetting(classifier: Classifier) -> None:
@@ -214,7 +238,24 @@ def test_settings_out_of_range(classifier: Classifier, setting: dict[str, int]) 
         FaceAnalyzer(classifier, None, **setting)  # type: ignore[arg-type]
 
 
-def test_an_analyzer_closes_what_it_opened(bundle: Bundle) -> None:
-    with FaceAnalyzer.open(bundle.path, detector=squares, threads=1) as analyzer:
+def test_an_analyzer_closes_what_it_opened(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    packed = pack_zip(bundle, tmp_path / "tiny.edgefer")
+    with FaceAnalyzer.open(packed, detector=squares, threads=1) as analyzer:
         assert labels(analyzer.analyze(scene(at50="surprise"))) == ["surprise"]
         assert analyzer.classifier.engine.threads == 1
+        assert len(list(scratch.iterdir())) == 1
+    assert not list(scratch.iterdir())
+    with pytest.raises(UsageError):
+        FaceAnalyzer.open(packed, detector=squares, threads=1, detect_every=0)
+    assert not list(scratch.iterdir())
+
+
+def test_the_detector_of_the_runtime_finds_no_face_in_a_wall(bundle: Bundle) -> None:
+    with FaceAnalyzer.open(bundle, threads=1) as analyzer:
+        assert isinstance(analyzer.detector, BlazeFace) and analyzer.detector.engine.threads == 1
+        assert analyzer(np.full((48, 64, 3), 127, np.uint8)) == []
