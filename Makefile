@@ -19,10 +19,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/edgefer demo
 
-# A process an area: nobody's program holds torch, ONNX Runtime and OpenVINO through nine hundred tests.
 test: $(VENV)/installed
-	@set -e; for area in tests/*/; do case $$area in */__pycache__/) continue;; esac; \
-		echo "$$area"; $(BIN)/python -m pytest $$area; done
+	$(BIN)/python tools/run_tests.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
