@@ -29,10 +29,10 @@ from edgefer_bench.timing import speedups
 from edgefer_export.checks.parity import difference
 from edgefer_export.evidence import Evidence
 from edgefer_export.targets import TARGETS
+from edgefer_export.targets.openvino import has_bfloat16
 from edgefer_runtime import Classifier
 from edgefer_runtime.benching import spread, time_engines
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.openvino import import_openvino
 from edgefer_runtime.environment import probe, usable_cores
 from edgefer_runtime.files import write_whole
 from edgefer_runtime.manifest import format_json
@@ -85,8 +85,7 @@ def exported(name: str, data: str | None, work: Path) -> list[Bundle]:
 
 def computed_here() -> tuple[str, ...]:
     """All precisions; bfloat16 only where this CPU has it."""
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return tuple(name for name in PRECISIONS if name != "bf16" or "BF16" in capabilities)
+    return tuple(name for name in PRECISIONS if name != "bf16" or has_bfloat16())
 
 
 def timed(bundles: Sequence[Bundle], threads: int, seconds: float) -> Mapping[str, Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from edgefer_bench.scoring import predict
 from edgefer_export import targets
 from edgefer_export.targets import openvino as openvino_target
 from edgefer_export.targets.base import BuiltEngine
-from edgefer_export.targets.openvino import HINT
+from edgefer_export.targets.openvino import HINT, has_bfloat16
 from edgefer_runtime.benching import Report
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
@@ -78,7 +78,7 @@ def float_candidates(handover: Handover, folder: Path) -> list[Candidate]:
     return [
         Candidate("float", "float", precision, _bundle(handover, graph, target, precision, folder))
         for target, precision in FLOATS
-        if precision != "bf16" or _has_bfloat16()
+        if precision != "bf16" or has_bfloat16()
     ]
 
 
@@ -95,7 +95,7 @@ def candidates(handover: Handover, outcome: Outcome, folder: Path) -> list[Candi
     ours = entrant in OURS
     bundle = _bundle(handover, model, entrant.target, "int8", folder / entrant.name, as_read=not ours)
     made = [Candidate(entrant.name, entrant.title, "fp32", bundle)]
-    if entrant.target == "openvino" and _has_bfloat16():
+    if entrant.target == "openvino" and has_bfloat16():
         manifest = replace(bundle.manifest, options={**bundle.manifest.options, HINT: "bf16"})
         files = {file.path: bundle.folder / file.path for file in manifest.files}
         hinted = write_bundle(folder / entrant.name / "openvino-int8-bf16", manifest, files, {})
@@ -242,7 +242,3 @@ def _build_as_read(model: Path, precision: str, workdir: Path) -> BuiltEngine:
         options={HINT: openvino_target.HINTS[precision]},
         tools={"openvino": openvino.__version__},
     )
-
-
-def _has_bfloat16() -> bool:
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -21,6 +21,9 @@ OPSET = 18
 """ONNX Runtime's static quantization takes no opset above 20, and 18 says everything these networks need."""
 
 INPUT, OUTPUT = "images", "probabilities"
+PREPROCESSING = "preprocess/"
+"""What the names of the nodes between the camera and the network begin with."""
+
 BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 
 OUTPUTS = ("logits", "probabilities")

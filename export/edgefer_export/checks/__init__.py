@@ -21,10 +21,9 @@ from edgefer_export.checks.crops import adversarial_crops
 from edgefer_export.checks.engine import check_engine
 from edgefer_export.checks.interface import BATCHES, axes_as_declared
 from edgefer_export.checks.parity import parity, parity_in_batches, parity_on_crops, reference
-from edgefer_export.checks.preprocessing import PREFIX
 from edgefer_export.checks.ranges import half_precision
 from edgefer_export.checks.selection import selection, selection_int8
-from edgefer_export.graph import INPUT, OUTPUT
+from edgefer_export.graph import INPUT, OUTPUT, PREPROCESSING
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
 
@@ -169,7 +168,7 @@ def load_graph(graph: Path) -> ModelProto:
             f"{graph}: no ONNX file ({error})", expected="an ONNX file", action="export it again"
         ) from error
     found = [[value.name for value in values] for values in (model.graph.input, model.graph.output)]
-    prepares = any(node.name.startswith(PREFIX) for node in model.graph.node)
+    prepares = any(node.name.startswith(PREPROCESSING) for node in model.graph.node)
     if found != [[INPUT], [OUTPUT]] or not prepares:
         raise DataError(
             f"{graph}: takes {found[0]} and returns {found[1]}, {'with' if prepares else 'without'} "

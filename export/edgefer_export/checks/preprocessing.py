@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
-from edgefer_export.graph import INPUT, axes
+from edgefer_export.graph import INPUT, PREPROCESSING, axes
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.preprocess import preprocess
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 LIMIT = 0.02
 """Engines round coordinates to float32 differently: up to 4e-5 of a pixel at 300, with 255 levels across."""
 CROPS = ((64, 64), (128, 128), (180, 140), (224, 224), (300, 300))
-PREFIX = "preprocess/"
 
 
 def preprocessing(
@@ -50,7 +49,7 @@ def preprocessing_graph(model: ModelProto) -> bytes:
     """The part of the graph before the network, as a model of its own."""
     import onnx
 
-    last = [node for node in model.graph.node if node.name.startswith(PREFIX)][-1]
+    last = [node for node in model.graph.node if node.name.startswith(PREPROCESSING)][-1]
     extractor = onnx.utils.Extractor(model)
     prefix: bytes = extractor.extract_model([INPUT], [last.output[0]]).SerializeToString()
     return prefix

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.ranges import LARGEST, ROUNDING_LIMIT, half_ranges
+from edgefer_export.graph import PREPROCESSING
 from edgefer_export.probe import module_of
 from edgefer_runtime.errors import CheckError
 from edgefer_runtime.files import write_whole
@@ -27,7 +28,6 @@ from edgefer_runtime.files import write_whole
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-PREPROCESSING = "preprocess/"
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SUMS = ("Softmax", "ReduceMean", "ReduceSum", "GlobalAveragePool")
 FLOAT32_ARGUMENTS = {"Resize": (1, 2)}

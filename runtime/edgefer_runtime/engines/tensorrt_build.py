@@ -17,10 +17,11 @@ from typing import Any
 
 from edgefer_runtime.engines import cuda
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
+from edgefer_runtime.environment import LIBRARIES
 from edgefer_runtime.errors import CheckError, MissingError, UsageError
 from edgefer_runtime.files import write_whole
 
-MODULES = {"tensorrt": ("tensorrt",), "tensorrt-rtx": ("tensorrt_rtx_bindings", "tensorrt_rtx")}
+MODULES = {target: LIBRARIES[target] for target in ("tensorrt", "tensorrt-rtx")}
 """Target -> names of its library's module; the wheels of TensorRT-RTX have the first of two."""
 
 INSTALL = {
