@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edgefer import __version__
 from edgefer.data.faceset import FaceSet
 from edgefer.models import get
-from edgefer.pipeline import Report, ignore
+from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.calibrate import draw_from, features_of, training_faces
 from edgefer.pipeline.candidates import Candidates
 from edgefer.pipeline.faces import load_faces
@@ -29,7 +30,7 @@ from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from edgefer.training.checkpoint import Checkpoint
-    from edgefer_calibration import CalibrationSet
+    from edgefer_calibration import CalibrationSet, Ranges
     from edgefer_export.targets import Target
 
 SCHEMA = "edgefer.calibration-study/1"
@@ -59,15 +60,6 @@ class StudySettings:
     output: Path
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """One draw."""
-
-    strategy: str
-    count: int
-    seed: int
-
-
 @dataclass
 class _Pool:
     """The training faces, and their features as soon as somebody asks for them."""
@@ -80,9 +72,31 @@ class _Pool:
     def features(self) -> NDArray[np.float32]:
         return features_of(self.model, self.faces, self.on_progress)
 
-    def draw(self, cell: _Cell) -> CalibrationSet:
-        features = self.features if cell.strategy == "diverse" else None
-        return draw_from(self.faces, cell.strategy, cell.count, cell.seed, features)
+
+@dataclass
+class _Draw:
+    """One draw of one strategy; the sets of all sizes are its beginnings, and share one pass for ranges."""
+
+    pool: _Pool
+    strategy: str
+    seed: int
+    counts: Sequence[int]
+    _ranges: Iterator[Ranges] | None = None
+
+    @cached_property
+    def largest(self) -> CalibrationSet:
+        return self.of(self.counts[-1])
+
+    def of(self, count: int) -> CalibrationSet:
+        features = self.pool.features if self.strategy == "diverse" else None
+        return draw_from(self.pool.faces, self.strategy, count, self.seed, features)
+
+    def ranges(self, float_onnx: Path, count: int) -> Ranges:
+        """Those of ``count`` images, sizes being asked for in order."""
+        from edgefer_calibration.ranges import collect_on_the_way
+
+        self._ranges = self._ranges or collect_on_the_way(float_onnx, self.largest, self.counts)
+        return next(ranges for ranges in self._ranges if ranges.faces == count)
 
 
 def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> dict[str, Any]:
@@ -114,28 +128,29 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     faces = load_faces(settings.data, on_progress)
     check_classes(checkpoint.classes, source, faces)
     pool = _Pool(training_faces(settings.calibration, on_progress), settings.model, on_progress)
-    cells = [
-        _Cell(strategy, count, seed)
+    counts = sorted({*settings.counts})
+    draws = [
+        _Draw(pool, strategy, seed, counts)
         for seed in range(settings.seeds)
         for strategy in settings.strategies
-        for count in sorted({*settings.counts})
     ]
-    for cell in cells:
-        # The smaller draws are the beginnings of the largest.
-        if cell.count == max(settings.counts):
-            (largest := pool.draw(cell)).validate()
-            guard(largest, faces)
+    for draw in draws:
+        draw.largest.validate()
+        guard(draw.largest, faces)
+    advance = counting(on_progress, "calibration study", len(draws) * len(counts))
     with TemporaryDirectory(prefix="edgefer-study-") as folder:
         trial = _Trial(target, checkpoint, faces, Path(folder))
         journal = Journal(settings.output.with_suffix(".json"), trial.key(pool.faces))
         rows = []
-        for done, cell in enumerate(cells):
-            on_progress("calibration study", done, len(cells))
-            measure = partial(trial.of, pool, cell)
-            rows.append(
-                {**asdict(cell), **journal.recall(f"{cell.strategy} {cell.count} {cell.seed}", measure)}
-            )
-    on_progress("calibration study", len(cells), len(cells))
+        for draw in draws:
+            for count in counts:
+                advance(0)
+                cell = {"strategy": draw.strategy, "count": count, "seed": draw.seed}
+                answer = journal.recall(
+                    f"{draw.strategy} {count} {draw.seed}", partial(trial.of, draw, count)
+                )
+                rows.append({**cell, **answer})
+                advance(1)
     study = {
         "schema": SCHEMA,
         "model": settings.model,
@@ -180,12 +195,14 @@ class _Trial:
             digest.update(faces.fingerprint().encode())
         return digest.hexdigest()
 
-    def of(self, pool: _Pool, cell: _Cell) -> dict[str, Any]:
-        """What quantizing on one draw costs."""
+    def of(self, draw: _Draw, count: int) -> dict[str, Any]:
+        """What quantizing on so many images of one draw costs."""
         from edgefer_calibration.sensitivity import error_of
 
-        calibration = pool.draw(cell)
-        engines = Candidates(self.target, self.float_onnx, calibration, self.checkpoint.classes, self.folder)
+        calibration, ranges = draw.of(count), draw.ranges(self.float_onnx, count)
+        engines = Candidates(
+            self.target, self.float_onnx, calibration, self.checkpoint.classes, self.folder, ranges
+        )
         if self._reference is None:
             self._reference = engines.answers(None, self.faces)
         found = engines.answers((), self.faces)

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from edgefer_calibration import CalibrationSet, Ranges, collect_ranges
-from edgefer_calibration.ranges import METHODS, Histogram
+from edgefer_calibration.ranges import METHODS, Histogram, collect_on_the_way
 from edgefer_calibration.ranges.histogram import BINS
 from edgefer_runtime.errors import DataError, UsageError
 
@@ -130,6 +130,18 @@ def test_what_the_network_computes_has_a_range_and_preprocessing_has_not(
     assert len(names) == 1 + sum(not name.startswith("preprocess/") for name in nodes.values())
     low, high = ranges.limits()[names[-1]]
     assert low == 0 and 0.3 < high <= 1, "probabilities"
+
+
+def test_the_ranges_of_a_beginning_are_those_of_a_set_of_its_own(
+    ranges: Ranges, float_onnx: Path, calibration: CalibrationSet
+) -> None:
+    beginning = CalibrationSet(calibration.images[:30], calibration.name, calibration.indices[:30])
+    passed, whole = collect_on_the_way(float_onnx, calibration, [30, 40])
+    assert (passed.faces, whole.faces) == (30, 40)
+    for found, alone in ((passed, collect_ranges(float_onnx, beginning)), (whole, ranges)):
+        assert found.limits("mse") == alone.limits("mse")
+        assert found.limits() == alone.limits()
+    assert passed.limits("mse") != whole.limits("mse")
 
 
 def test_an_unknown_method_is_refused(ranges: Ranges) -> None:

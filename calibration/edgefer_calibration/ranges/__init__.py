@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 
     from edgefer_calibration.sets import CalibrationSet
 
-__all__ = ["METHODS", "Histogram", "Limits", "Ranges", "collect_ranges"]
+__all__ = ["METHODS", "Histogram", "Limits", "Ranges", "collect_on_the_way", "collect_ranges"]
 
 PREPROCESSING = "preprocess/"
-"""How the exporter names the nodes between the camera and the network."""
+"""How ``edgefer_export``, which no stage imports, names the nodes between the camera and the network."""
 
 COUNTED = 1 << 15
 """Values of a tensor that a face adds to its histogram at most, evenly spaced; its range takes in all."""
@@ -74,6 +76,25 @@ def collect_ranges(float_onnx: Path, calibration: CalibrationSet) -> Ranges:
     Raises:
         DataError: the calibration set is not usable, or an activation is infinite or not a number.
     """
+    (ranges,) = collect_on_the_way(float_onnx, calibration, [len(calibration)])
+    return ranges
+
+
+def collect_on_the_way(
+    float_onnx: Path, calibration: CalibrationSet, counts: Sequence[int]
+) -> Iterator[Ranges]:
+    """The ranges of several beginnings of one set, from one pass: no face runs twice.
+
+    Args:
+        float_onnx, calibration: as :func:`collect_ranges`; the whole set is validated.
+        counts: how many faces each beginning has, ascending.
+
+    Yields:
+        Of each beginning its ranges, as soon as its last face has run; no face runs before it is asked for.
+
+    Raises:
+        DataError: as :func:`collect_ranges`.
+    """
     import onnx
 
     calibration.validate()
@@ -84,19 +105,20 @@ def collect_ranges(float_onnx: Path, calibration: CalibrationSet) -> Ranges:
     session = open_session(model.SerializeToString(), rearranged=False)
     histograms = {name: Histogram() for name in names}
     argument = session.get_inputs()[0].name
-    for turn in range(len(calibration)):
-        face = np.ascontiguousarray(calibration.images[turn : turn + 1])
-        for name, values in zip(names, session.run(names, {argument: face}), strict=True):
-            if not np.isfinite(values).all():
-                raise DataError(
-                    f"{calibration.name}: {name} is infinite or not a number on image "
-                    f"{calibration.indices[turn]}",
-                    expected="a float network that is finite on its calibration faces",
-                    action="run `edgefer check` on the float graph",
-                )
-            step = -(-values.size // COUNTED)
-            histograms[name].add(values, slice(turn % step, None, step))
-    return Ranges(histograms, len(calibration))
+    for begin, end in pairwise([0, *counts]):
+        for turn in range(begin, end):
+            face = np.ascontiguousarray(calibration.images[turn : turn + 1])
+            for name, values in zip(names, session.run(names, {argument: face}), strict=True):
+                if not np.isfinite(values).all():
+                    raise DataError(
+                        f"{calibration.name}: {name} is infinite or not a number on image "
+                        f"{calibration.indices[turn]}",
+                        expected="a float network that is finite on its calibration faces",
+                        action="run `edgefer check` on the float graph",
+                    )
+                step = -(-values.size // COUNTED)
+                histograms[name].add(values, slice(turn % step, None, step))
+        yield Ranges(deepcopy(histograms), end)
 
 
 def activations(model: ModelProto) -> list[str]:
