@@ -66,6 +66,7 @@ class OpenVino(Target):
         Raises:
             DeviceError: ``precision`` is bf16 and this CPU has no bfloat16, so that nothing could be checked.
         """
+        from edgefer_export.passes.choose_kernels import choose_kernels
         from edgefer_export.passes.resize_as_gather import resize_as_gather
         from edgefer_export.targets import require
 
@@ -82,6 +83,8 @@ class OpenVino(Target):
         graph = openvino.Core().read_model(str(model))
         resize_as_gather(graph)
         openvino.save_model(graph, str(entry), compress_to_fp16=False)
+        if precision == "int8":
+            choose_kernels(entry)
         return BuiltEngine(
             entry=ENTRY,
             files={ENTRY: entry, WEIGHTS: entry.with_suffix(".bin")},
