@@ -3,7 +3,8 @@
 Rounds of a few seconds take turns: the classifier called in this process, one call after another, and the
 server asked over HTTP by 1, 4, 16 and 64 connections, each sending one crop as a binary tensor and waiting
 for its answer before it sends the next. What the server adds to a request is the difference of the medians
-at one connection. ``--overload`` asks at a fixed rate instead, whatever the answers: twice what it can do.
+at one connection. ``--overload`` asks at a fixed rate instead, whatever the answers: so many times what the
+server can do. Options that are not this tool's are the server's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from edgefer_runtime.classifier import Classifier
 
 CONNECTIONS = (1, 4, 16, 64)
 CROPS = 64
+CROWD = 256
+"""Connections that ``--overload`` has."""
+UNSENT = 0
+"""In place of a status: all connections were waiting for answers."""
 SIDE = 112
 
 
@@ -134,32 +139,33 @@ async def closed_loop(address: str, bodies: list[bytes], connections: int, secon
     return load
 
 
-async def open_loop(address: str, bodies: list[bytes], rate: float, seconds: float, connections: int) -> Load:
-    """Requests start at a fixed rate; one that finds no connection free waits, which its latency counts."""
-    load, free = Load(), asyncio.Queue[Connection]()
-    for _ in range(connections):
-        free.put_nowait(await Connection.open(address))
+async def open_loop(address: str, bodies: list[bytes], rate: float, seconds: float) -> Load:
+    """Requests start at a fixed rate, each on a connection that is free; without one it is not sent."""
+    load, free = Load(), [await Connection.open(address) for _ in range(CROWD)]
 
-    async def ask(due: float, body: bytes) -> None:
-        connection = await free.get()
+    async def ask(connection: Connection, body: bytes) -> None:
+        start = time.perf_counter_ns()
         status, _ = await connection.ask(body)
-        free.put_nowait(connection)
+        free.append(connection)
         load.statuses[status] += 1
         if status == 200:
-            load.latency_ns.append(int((time.perf_counter() - due) * 1e9))
+            load.latency_ns.append(time.perf_counter_ns() - start)
 
     began, pending = time.perf_counter(), set[asyncio.Task[None]]()
     for number in range(int(rate * seconds)):
-        due = began + number / rate
-        if (wait := due - time.perf_counter()) > 0:
+        if (wait := began + number / rate - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
-        task = asyncio.create_task(ask(due, bodies[number % len(bodies)]))
-        pending.add(task)
-        task.add_done_callback(pending.discard)
+        if free:
+            task = asyncio.create_task(ask(free.pop(), bodies[number % len(bodies)]))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+        else:
+            load.statuses[UNSENT] += 1
+            await asyncio.sleep(0)
     await asyncio.gather(*pending)
     load.seconds = time.perf_counter() - began
-    while not free.empty():
-        free.get_nowait().close()
+    for connection in free:
+        connection.close()
     return load
 
 
@@ -239,9 +245,9 @@ def overload(bundle: str, factor: float, seconds: float, side: int, words: list[
     with serving(bundle, *words) as (address, megabytes):
         asyncio.run(closed_loop(address, bodies, 16, 2))
         capacity = len((able := asyncio.run(closed_loop(address, bodies, 16, 3))).latency_ns) / able.seconds
-        asyncio.run(open_loop(address, bodies, factor * capacity, min(seconds, 5), 256))
+        asyncio.run(open_loop(address, bodies, factor * capacity, min(seconds, 5)))
         before = megabytes()
-        load = asyncio.run(open_loop(address, bodies, factor * capacity, seconds, 256))
+        load = asyncio.run(open_loop(address, bodies, factor * capacity, seconds))
         after = megabytes()
     return {
         "capacity_per_second": round(capacity, 1),
@@ -260,12 +266,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of one turn; of --overload, altogether")
     parser.add_argument("--side", type=int, default=SIDE, help="of a crop, in pixels")
     parser.add_argument("--overload", type=float, metavar="FACTOR", help="ask for so many times its capacity")
-    parser.add_argument("words", nargs="*", metavar="-- OPTION", help="options for the server")
-    options = parser.parse_args()
+    options, words = parser.parse_known_args()
     if options.overload:
-        told = overload(options.bundle, options.overload, options.seconds, options.side, options.words)
+        told = overload(options.bundle, options.overload, options.seconds, options.side, words)
     else:
-        told = compare(options.bundle, options.rounds, options.seconds, options.side, options.words)
+        told = compare(options.bundle, options.rounds, options.seconds, options.side, words)
     print(json.dumps(told, indent=2))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import edgefer_runtime
 
-DOORS = {"serving/http_door", "serving/grpc_door", "serving/messages"}
+DOORS = {"serving/http_door", "serving/http_wire", "serving/grpc_door", "serving/messages"}
 """Modules of extras, each imported by one function only, which tells what is not installed."""
 ENGINES = {"onnxruntime", "openvino", "torch", "onnx", "PIL", "edgefer"}
 

@@ -90,6 +90,7 @@ class Api:
         arrived_ns = time.perf_counter_ns()
         model = self._model(request)
         with self._service.counting(model, arrived_ns), self._service.budget.account() as take:
+            model.scheduler.require_place()
             body = await self._body(request, arrived_ns, take)
             length = _whole(request.headers.get(JSON_LENGTH), JSON_LENGTH)
             asked = parse_request(memoryview(body), length, self._service.limits)
@@ -105,6 +106,7 @@ class Api:
         query = request.query_params
         model = self._faces.model(query.get("model", ""), query.get("version", ""))
         with self._service.counting(model, arrived_ns), self._service.budget.account() as take:
+            model.scheduler.require_place()
             width, height = (_whole(query.get(side), side) for side in ("width", "height"))
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             read = self._faces.reader(kind, RawFrame(width, height) if width and height else None)

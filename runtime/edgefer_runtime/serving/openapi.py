@@ -32,6 +32,7 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 STRING, INTEGER, NUMBER, BOOLEAN = (_schema(kind) for kind in ("string", "integer", "number", "boolean"))
 ANY_OBJECT = _schema("object")
+LENGTH = _schema("integer", minimum=1)
 ERROR = _object(error=STRING)
 METADATA_TENSOR = _object(name=STRING, datatype=STRING, shape=_list(INTEGER))
 MODEL_METADATA = _object(
@@ -72,7 +73,9 @@ INFER_REQUEST = _schema(
                 properties={
                     "name": {"const": "images"},
                     "datatype": {"const": "UINT8"},
-                    "shape": _schema("array", items=_schema("integer", minimum=1), minItems=4, maxItems=4),
+                    "shape": _schema(
+                        "array", prefixItems=[*[LENGTH] * 3, {"const": 3}], minItems=4, maxItems=4
+                    ),
                     "parameters": ANY_OBJECT,
                     "data": _schema("array"),
                 },
@@ -111,14 +114,12 @@ JSON_LENGTH = _parameter(
     "Bytes of JSON that the body starts with; raw tensors follow.",
     _schema("integer", minimum=0),
 )
-TIMEOUT = _parameter(
-    TIMEOUT_HEADER, "header", "Milliseconds until an answer is of no use.", _schema("integer", minimum=1)
-)
+TIMEOUT = _parameter(TIMEOUT_HEADER, "header", "Milliseconds until an answer is of no use.", LENGTH)
 FACES_QUERY = (
     _parameter("model", "query", "A model's name; by default the first that the server was given."),
     _parameter("version", "query", "Its version; by default the latest."),
-    _parameter("width", "query", "Of a raw frame, in pixels.", _schema("integer", minimum=1)),
-    _parameter("height", "query", "Of a raw frame, in pixels.", _schema("integer", minimum=1)),
+    _parameter("width", "query", "Of a raw frame, in pixels.", LENGTH),
+    _parameter("height", "query", "Of a raw frame, in pixels.", LENGTH),
 )
 
 

@@ -107,10 +107,7 @@ class Scheduler:
         return await self._submit(call)
 
     async def _submit(self, work: NDArray[np.uint8] | Call) -> tuple[Any, Loaded]:
-        if len(self._queue) >= self._capacity:
-            raise Refusal(
-                UNAVAILABLE, f"{len(self._queue)} requests are waiting", retry_after_s=self.retry_after_s()
-            )
+        self.require_place()
         waiting = _Waiting(work, asyncio.get_running_loop().create_future(), time.perf_counter_ns())
         self._queue.append(waiting)
         self._dispatch()
@@ -121,7 +118,14 @@ class Scheduler:
                 self._queue.remove(waiting)
             raise
 
-    def retry_after_s(self) -> int:
+    def require_place(self) -> None:
+        """Refuse, 503, when the queue is full; asked before a body is read, too, which is cheaper then."""
+        if len(self._queue) >= self._capacity:
+            raise Refusal(
+                UNAVAILABLE, f"{len(self._queue)} requests are waiting", retry_after_s=self._retry_after_s()
+            )
+
+    def _retry_after_s(self) -> int:
         """Whole seconds in which what is waiting now will have been served, at least 1."""
         infer = self.statistics.infer
         mean_s = infer.ns / infer.count / 1e9 if infer.count else 0.0

@@ -96,8 +96,8 @@ async def _reload(service: Service) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol left open, as socket.create_server does, asyncio would not switch off Nagle's algorithm,
-    # and a client that acknowledges late would get the second half of every answer 40 ms after the first.
+    # Where the protocol is left open, as socket.create_server does, asyncio leaves Nagle's algorithm on, and
+    # a client that acknowledges late gets the second half of every answer 40 ms after the first.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,10 +118,11 @@ def _http_server(settings: ServeSettings, service: Service, faces: FaceDoor) -> 
         import uvicorn
 
         from edgefer_runtime.serving.http_door import Door
+        from edgefer_runtime.serving.http_wire import Protocol
     except ImportError as error:
         raise MissingError(
             f"the server's libraries cannot be imported ({error})",
-            expected="starlette and uvicorn",
+            expected="starlette, uvicorn and httptools",
             action='pip install "edgefer-runtime[serve]"',
         ) from error
 
@@ -132,7 +133,7 @@ def _http_server(settings: ServeSettings, service: Service, faces: FaceDoor) -> 
     return Server(
         uvicorn.Config(
             Door(service, faces),
-            http="h11",
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

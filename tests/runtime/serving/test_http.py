@@ -6,6 +6,7 @@ import gzip
 import http.client
 import io
 import json
+import socket
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,20 @@ def test_every_refusal_is_the_protocols_json(server: Server) -> None:
         answered, content, _ = ask(server, method, path, body, **headers)
         assert (answered, [*content]) == (status, ["error"]), (path, content)
     assert "failed" not in server.output
+
+
+@pytest.mark.parametrize("place", ["a header", "a trailer", "between chunks"])
+def test_a_request_that_does_not_end_is_given_up(server: Server, place: str) -> None:
+    head = b"POST /v2/models/face/infer HTTP/1.1\r\nHost: x\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    start = {"a header": head + b"X: ", "a trailer": chunked + b"0\r\nX: ", "between chunks": chunked + b"1;"}
+    host, port = server.http.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(start[place])
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            for _ in range(4096):
+                connection.sendall(b"x" * 65536)
+    assert ask(server, "GET", "/v2/health/live")[0] == 200
 
 
 def test_a_picture_that_unfolds_is_refused_by_its_head(server: Server) -> None:

@@ -188,6 +188,26 @@ def test_tls_on_both_doors(start: Callable[..., Server], tiny: Bundle, tmp_path:
     assert client.is_server_ready()
 
 
+def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(
+    start: Callable[..., Server], tiny: Bundle
+) -> None:
+    """With Nagle's algorithm on, each would come some 40 ms late; on a fresh connection none does."""
+    server = start(f"face={tiny.path}")
+
+    def seconds(connections: Iterator[http.client.HTTPConnection]) -> float:
+        took = []
+        for connection in connections:
+            began = time.perf_counter()
+            connection.request("GET", "/v2")
+            connection.getresponse().read()
+            took.append(time.perf_counter() - began)
+        return float(np.median(took))
+
+    kept = http.client.HTTPConnection(server.http, timeout=60)
+    fresh = (http.client.HTTPConnection(server.http, timeout=60) for _ in range(25))
+    assert seconds(kept for _ in range(25)) < 3 * seconds(fresh)
+
+
 def test_mistakes_end_in_words_before_anything_is_served(
     tiny: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,3 +257,24 @@ def test_what_is_not_installed_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     assert main(["serve", str(tiny.path), "--port", "0", *words]) == 6
     assert command in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_more_than_it_can_do_is_refused_cleanly_and_the_rest_is_in_time(tiny: Bundle) -> None:
+    """The short form of ``tools/load_server.py BUNDLE --overload 2 --seconds 600``."""
+    words = ["--overload", "2", "--seconds", "4", "--engines", "1", "--queue", "2"]
+    done = subprocess.run(
+        [sys.executable, "tools/load_server.py", str(tiny.path), *words],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    told = json.loads(done.stdout)
+    statuses = told["statuses"]
+    assert {"200", "503"} <= statuses.keys() <= {"0", "200", "503"}, told
+    # Everything that can be on its way at once, answered at the rate of this run.
+    answers_per_second = told["per_second"] * (statuses["200"] + statuses["503"]) / statuses["200"]
+    assert told["p99_ms"] < 3e3 * 256 / answers_per_second, told
+    assert told["memory_after_mb"] - told["memory_before_mb"] < 24, told
