@@ -114,7 +114,8 @@ def _summarize(done: Run) -> None:
     say(line)
     if facts["latency_p50_ms"] is not None:
         p99 = facts["latency_p99_ms"]
-        say(f"latency p50 {facts['latency_p50_ms']:.1f} ms" + (f", p99 {p99:.1f} ms" if p99 else ""))
+        latency = f"latency p50 {facts['latency_p50_ms']:.1f} ms" + (f", p99 {p99:.1f} ms" if p99 else "")
+        say(f"{latency}; {facts['cpu_ms_per_frame']:.1f} ms of the processor's time a frame")
     if facts["label_changes_per_s"] is not None:
         say(f"{done.tracks} tracks, {facts['label_changes_per_s']:.2f} label changes a second each")
     for path in facts["outputs"]:

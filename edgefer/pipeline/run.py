@@ -68,7 +68,7 @@ class Run:
     Attributes:
         model: the engine's name; provider: what it ran on.
         frames, faces: that were analyzed and found.
-        seconds: from the first frame to the end.
+        seconds, cpu_s: from the first frame to the end, by the clock and of the processor's time.
         latency_ns: of each frame: from its arrival, or where nothing arrives by the clock from the call, to
             its faces; drawing and writing come after.
         dropped: frames of a live source that came too fast.
@@ -84,6 +84,7 @@ class Run:
     frames: int = 0
     faces: int = 0
     seconds: float = 0.0
+    cpu_s: float = 0.0
     latency_ns: array[int] = field(default_factory=lambda: array("q"))
     dropped: int = 0
     tracks: int = 0
@@ -106,6 +107,7 @@ class Run:
             "tracks": self.tracks,
             "seconds": round(self.seconds, 3),
             "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else None,
+            "cpu_ms_per_frame": round(1000 * self.cpu_s / self.frames, 3) if self.frames else None,
             "latency_p50_ms": round(float(np.median(latency)), 3) if len(latency) else None,
             "latency_p99_ms": round(float(np.quantile(latency, 0.99)), 3) if enough else None,
             "label_changes_per_s": (
@@ -143,10 +145,11 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
         look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
-        begin_s = time.monotonic()
+        begin_s, begin_cpu_s = time.monotonic(), time.process_time()
         for frame in frames:
             look(frame)
             done.seconds = time.monotonic() - begin_s
+            done.cpu_s = time.process_time() - begin_cpu_s
             on_progress("frames", done.frames, footage.total or 0)
             over = settings.seconds is not None and done.seconds >= settings.seconds
             if request or over or (window and not window.is_open):

@@ -112,6 +112,7 @@ def test_an_animation_becomes_json_lines(run: Callable[..., Any], film: Path, tm
     assert (summary["frames"], summary["faces"], summary["tracks"], summary["dropped"]) == (6, 12, 2, 0)
     assert summary["model"] == "colour-onnxruntime-fp32" and not summary["interrupted"]
     assert summary["latency_p50_ms"] > 0 and summary["latency_p99_ms"] is None, "six frames tell no p99"
+    assert 0 < summary["cpu_ms_per_frame"] < 1000 * summary["seconds"]
     assert summary["label_changes_per_s"] == 0
     messages = [decode_faces(line) for line in (tmp_path / "faces.jsonl").read_bytes().splitlines()]
     assert [message["frame"]["id"] for message in messages] == list(range(6))
