@@ -40,8 +40,19 @@ def test_a_command_shown_is_a_command_known(command: list[str]) -> None:
         if not word.startswith("-")
         and word
         in (
-            *("models", "datasets", "show", "devices", "doctor", "train", "eval", "export", "check"),
-            *("bench", "compare", "report", "run", "pack", "demo"),
+            *(
+                "models",
+                "datasets",
+                "show",
+                "prepare",
+                "devices",
+                "doctor",
+                "train",
+                "eval",
+                "export",
+                "check",
+            ),
+            *("bench", "compare", "report", "run", "serve", "pack", "demo"),
             *("calibrate", "make", "study", "sensitivity"),
         )
     ]

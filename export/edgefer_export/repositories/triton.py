@@ -7,16 +7,12 @@ from typing import Any
 
 from edgefer_export.graph import INPUT, OUTPUT
 from edgefer_export.repositories.base import LABELS, Server
+from edgefer_runtime.batching import LARGEST_BATCH, batches_mix
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.engines.openvino import CPU_DEFAULTS, DEFAULTS
 from edgefer_runtime.engines.tensorrt import PREPROCESSING
-from edgefer_runtime.engines.tensorrt_build import PROFILE
 from edgefer_runtime.engines.tensorrt_plan import PLAN
 from edgefer_runtime.manifest import Manifest
-
-LARGEST_BATCH = PROFILE[-1]
-INVARIANCE = "batch-invariance/"
-"""Rows of a certificate that say whether a face's answer depends on its neighbours in a batch."""
 
 
 class Triton(Server):
@@ -55,14 +51,8 @@ class Triton(Server):
         return {f"{name}/config.pbtxt": _config(name, bundle) for name, bundle in bundles.items()}
 
 
-def batches_mixed(bundle: Bundle) -> bool:
-    """Whether requests of different clients may share a batch."""
-    rows = [row for row in bundle.certificate["checks"] if row["name"].startswith(INVARIANCE)]
-    return bundle.manifest.batch is None and bool(rows) and all(row["passed"] for row in rows)
-
-
 def _config(name: str, bundle: Bundle) -> str:
-    manifest, mixed = bundle.manifest, batches_mixed(bundle)
+    manifest, mixed = bundle.manifest, batches_mix(bundle)
     batch = [] if mixed else [manifest.batch or -1]
     kind, face = _face(manifest)
     answer = [*batch, len(manifest.classes)]

@@ -102,7 +102,7 @@ class FaceDoor:
         """
         detector = self._detector
         if detector is None:
-            raise Refusal(NOT_IMPLEMENTED, "no face detector here: it needs onnxruntime")
+            raise Refusal(NOT_IMPLEMENTED, "no face detector here: it needs onnxruntime or openvino")
         captured_ns = time.time_ns() - (time.perf_counter_ns() - arrived_ns)
 
         def call(classifier: Classifier) -> tuple[NDArray[np.uint8], list[Face]]:

@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.batching import LARGEST_BATCH, batches_mix
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.environment import usable_cores
 from edgefer_runtime.errors import CheckError, UsageError
 from edgefer_runtime.manifest import Manifest
-
-LARGEST_BATCH = 16
-"""Faces in one call of an engine, as in what edgefer exports for Triton."""
-
-INVARIANCE = "batch-invariance/"
-"""Rows of a certificate that say whether a face's answer depends on its neighbours in a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +102,4 @@ def load(path: str, settings: EngineSettings) -> Loaded:
                 expected=f"{classes} numbers from 0 to 1 whose sum is 1",
                 action="run edgefer check on the bundle",
             )
-    return Loaded(engines, _mixes(bundle))
-
-
-def _mixes(bundle: Bundle) -> bool:
-    rows = [row for row in bundle.certificate.get("checks", []) if row["name"].startswith(INVARIANCE)]
-    return bundle.manifest.batch is None and bool(rows) and all(row["passed"] for row in rows)
+    return Loaded(engines, batches_mix(bundle))

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.batching import LARGEST_BATCH
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.serving.loading import LARGEST_BATCH, Loaded
+from edgefer_runtime.serving.loading import Loaded
 from edgefer_runtime.serving.refusals import UNAVAILABLE, Refusal
 from edgefer_runtime.serving.statistics import ModelStatistics
 
@@ -52,7 +53,7 @@ class Scheduler:
     """Hands requests to a bundle's engines.
 
     An engine that falls idle takes the oldest request and, where faces of different requests may share a
-    call, all others of its crop size, :data:`~edgefer_runtime.serving.loading.LARGEST_BATCH` faces at most.
+    call, all others of its crop size, :data:`~edgefer_runtime.batching.LARGEST_BATCH` faces at most.
 
     Args:
         loaded: the bundle, open.
