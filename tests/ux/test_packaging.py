@@ -45,6 +45,11 @@ def test_a_wheel_holds_licence_types_and_data(wheel: zipfile.ZipFile) -> None:
             files = {path.name for path in (ROOT / "edgefer" / folder).iterdir()}
             assert files == {Path(name).name for name in names if name.startswith(f"edgefer/{folder}/")}
         assert any(name.startswith("edgefer/data/synthetic/") and name.endswith(".npz") for name in names)
+    else:
+        faces = ROOT / "runtime" / "edgefer_runtime" / "faces" / "weights"
+        weights = {path.relative_to(ROOT / "runtime").as_posix() for path in faces.rglob("*.*")}
+        assert weights <= {*names}
+        assert len([name for name in weights if name.endswith(".onnx")]) == 3
     assert not [name for name in names if name.endswith((".pyc", ".pt", ".pkl")) or "tests/" in name]
 
 

@@ -63,7 +63,7 @@ def face_square(detection: Detection, crop_scale: float) -> Square:
     box = detection.box.astype(np.float64)
     centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
     if detection.landmarks is None:
-        return Square(*centre.tolist(), side * crop_scale)
+        return Square(float(centre[0]), float(centre[1]), side * crop_scale)
     right_eye, left_eye, _, _, right_ear, left_ear = detection.landmarks.astype(np.float64)
     across, down = ((left_eye - right_eye + left_ear - right_ear) / side).tolist()
     across += UPRIGHT * max(0.0, FRONTAL - math.sqrt(across * across + down * down))
