@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,8 +40,8 @@ TAG_ROWS = 3
 """How many labels may be stacked over a crowd, and below it."""
 
 
-class _Area(NamedTuple):
-    """Pixels: left, top, right, bottom."""
+class Area(NamedTuple):
+    """A rectangle in pixels."""
 
     left: float
     top: float
@@ -48,10 +49,12 @@ class _Area(NamedTuple):
     bottom: float
 
     @classmethod
-    def at(cls, left: float, top: float, width: float, height: float) -> _Area:
+    def at(cls, left: float, top: float, width: float, height: float) -> Area:
+        """By its corner and size."""
         return cls(left, top, left + width, top + height)
 
-    def meets(self, other: _Area) -> bool:
+    def meets(self, other: Area) -> bool:
+        """Whether they overlap."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -59,7 +62,8 @@ class _Area(NamedTuple):
             and other.top < self.bottom
         )
 
-    def inside(self, other: _Area) -> bool:
+    def inside(self, other: Area) -> bool:
+        """Whether no part of it is outside."""
         return (
             self.left >= other.left
             and self.top >= other.top
@@ -67,15 +71,25 @@ class _Area(NamedTuple):
             and self.bottom <= other.bottom
         )
 
-    def slid_across(self, within: _Area) -> _Area:
+    def slid_across(self, within: Area) -> Area:
         """Moved to the side as far as it takes to be inside."""
         by = max(within.left - self.left, 0) + min(within.right - self.right, 0)
         return self._replace(left=self.left + by, right=self.right + by)
 
-    def slid_down(self, within: _Area) -> _Area:
+    def slid_down(self, within: Area) -> Area:
         """Moved up or down as far as it takes to be inside."""
         by = max(within.top - self.top, 0) + min(within.bottom - self.bottom, 0)
         return self._replace(top=self.top + by, bottom=self.bottom + by)
+
+
+@dataclass
+class Place:
+    """Where a face is drawn: its box, its label, and its panel of bars if there is room."""
+
+    face: Face
+    box: Area
+    tag: Area = field(init=False)
+    panel: Area | None = None
 
 
 class Overlay:
@@ -100,37 +114,43 @@ class Overlay:
         picture = image_module.fromarray(frame)
         draw = draw_module.Draw(picture, "RGBA")
         height, width = frame.shape[:2]
-        within = _Area(0, 0, width, height)
         text = min(max(round(height / LINES_A_FRAME), SMALLEST_TEXT), LARGEST_TEXT)
-        largest_first = sorted(faces, key=lambda face: float(face.box[0] - face.box[2]))
-        boxes = {id(face): _Area(*map(float, face.box)) for face in faces}
-        taken = list(boxes.values())
-        for face in largest_first:
-            box = boxes[id(face)]
-            tag = _place_tag(face, box, taken, within, text)
-            taken.append(tag)
-            _draw_box(draw, face, box, text)
-            _draw_tag(draw, face, tag, text)
-        for face in largest_first:
-            if panel := self._place_panel(face, boxes[id(face)], taken, within, text):
-                taken.append(panel)
-                _draw_panel(draw, face, panel, text)
-        seen = {face.track for face in faces}
-        self._sides = {track: side for track, side in self._sides.items() if track in seen}
+        for place in self.place(faces, Area(0, 0, width, height), text):
+            _draw_box(draw, place, text)
+            _draw_tag(draw, place, text)
+            if place.panel:
+                _draw_panel(draw, place.face, place.panel, text)
         return np.asarray(picture)
 
-    def _place_panel(
-        self, face: Face, box: _Area, taken: Sequence[_Area], within: _Area, text: int
-    ) -> _Area | None:
+    def place(self, faces: Sequence[Face], within: Area, text: int) -> list[Place]:
+        """Where all of it goes in a frame, the largest faces first; ``text`` is its height in pixels."""
+        places = [
+            Place(face, Area(*map(float, face.box)))
+            for face in sorted(faces, key=lambda face: float(face.box[0] - face.box[2]))
+        ]
+        taken = [place.box for place in places]
+        for place in places:
+            place.tag = _place_tag(place, taken, within, text)
+            taken.append(place.tag)
+        for place in places:
+            place.panel = self._place_panel(place, taken, within, text)
+            if place.panel:
+                taken.append(place.panel)
+        seen = {face.track for face in faces}
+        self._sides = {track: side for track, side in self._sides.items() if track in seen}
+        return places
+
+    def _place_panel(self, place: Place, taken: Sequence[Area], within: Area, text: int) -> Area | None:
         """Where a face's panel goes: where it was, else to the right, left, below or above; or nowhere."""
+        face, box = place.face, place.box
         width, height = _panel_size(face.classes, text)
         gap = text * 0.5
         middle = (box.left + box.right - width) / 2
         places = (
-            _Area.at(box.right + gap, box.top, width, height).slid_down(within),
-            _Area.at(box.left - gap - width, box.top, width, height).slid_down(within),
-            _Area.at(middle, box.bottom + gap, width, height).slid_across(within),
-            _Area.at(middle, box.top - 2 * gap - TAG * text - height, width, height).slid_across(within),
+            Area.at(box.right + gap, box.top, width, height).slid_down(within),
+            Area.at(box.left - gap - width, box.top, width, height).slid_down(within),
+            Area.at(middle, box.bottom + gap, width, height).slid_across(within),
+            Area.at(middle, box.top - 2 * gap - TAG * text - height, width, height).slid_across(within),
         )
         before = None if face.track is None else self._sides.get(face.track)
         for side in sorted(range(len(places)), key=lambda side: side != before):
@@ -146,23 +166,25 @@ def color_of(label: str, classes: Sequence[str]) -> Color:
     return COLORS.get(label) or list(COLORS.values())[classes.index(label) % len(COLORS)]
 
 
-def _place_tag(face: Face, box: _Area, taken: Sequence[_Area], within: _Area, text: int) -> _Area:
+def _place_tag(place: Place, taken: Sequence[Area], within: Area, text: int) -> Area:
     """Where a face's label goes: above its box, else higher, else below it, where it covers nothing."""
-    width, height = sum(_tag_widths(face, text)), TAG * text
-    above = _Area.at(box.left, box.top - height - 2, width, height).slid_across(within)
+    box = place.box
+    width, height = sum(_tag_widths(place.face, text)), TAG * text
+    above = Area.at(box.left, box.top - height - 2, width, height).slid_across(within)
     below = above._replace(top=box.bottom + 2, bottom=box.bottom + 2 + height)
-    places = [
-        place._replace(top=place.top + row * height * way, bottom=place.bottom + row * height * way)
-        for place, way in ((above, -1.1), (below, 1.1))
+    rows = [
+        first._replace(top=first.top + row * height * way, bottom=first.bottom + row * height * way)
+        for first, way in ((above, -1.1), (below, 1.1))
         for row in range(TAG_ROWS)
     ]
-    others = [area for area in taken if area != box]
-    free = (place for place in places if place.inside(within) and not any(map(place.meets, others)))
+    others = [area for area in taken if area is not box]
+    free = (row for row in rows if row.inside(within) and not any(map(row.meets, others)))
     return next(free, above.slid_down(within))
 
 
-def _draw_box(draw: Any, face: Face, box: _Area, text: int) -> None:
+def _draw_box(draw: Any, place: Place, text: int) -> None:
     """In its label's colour, with a dark rim that shows on light grounds."""
+    face, box = place.face, place.box
     line = max(2, round(text / 6))
     radius = min(text * 0.6, (box.right - box.left) / 4)
     rim = (box.left - 1, box.top - 1, box.right + 1, box.bottom + 1)
@@ -170,7 +192,8 @@ def _draw_box(draw: Any, face: Face, box: _Area, text: int) -> None:
     draw.rounded_rectangle(box, radius, outline=color_of(face.label, face.classes), width=line)
 
 
-def _draw_tag(draw: Any, face: Face, tag: _Area, text: int) -> None:
+def _draw_tag(draw: Any, place: Place, text: int) -> None:
+    face, tag = place.face, place.tag
     wide, _ = _tag_widths(face, text)
     font, middle = _font(text), (tag.top + tag.bottom) / 2
     draw.rounded_rectangle(tag, text * 0.35, fill=INK)
@@ -192,7 +215,7 @@ def _tag_widths(face: Face, text: int) -> tuple[float, float]:
     return font.getlength(_name(face)) + text * 0.9, aside
 
 
-def _draw_panel(draw: Any, face: Face, panel: _Area, text: int) -> None:
+def _draw_panel(draw: Any, face: Face, panel: Area, text: int) -> None:
     font, small = _font(text), text * 0.5
     draw.rectangle(panel, fill=SHADE)
     names = _names_width(face.classes, text)
@@ -201,7 +224,7 @@ def _draw_panel(draw: Any, face: Face, panel: _Area, text: int) -> None:
         color = color_of(name, face.classes)
         ink = color if name == face.label else PLAIN
         draw.text((panel.left + small + names, middle), name, ink, font, anchor="rm")
-        bar = _Area.at(panel.left + 2 * small + names, middle - text * 0.28, text * BAR, text * 0.56)
+        bar = Area.at(panel.left + 2 * small + names, middle - text * 0.28, text * BAR, text * 0.56)
         draw.rectangle(bar, fill=TROUGH)
         if (length := text * BAR * float(probability)) >= 1:
             draw.rectangle(bar._replace(right=bar.left + length), fill=color)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgefer_runtime import Face
 from edgefer_runtime.errors import DataError, MissingError
-from edgefer_runtime.overlay import COLORS, INK, TROUGH, Overlay, color_of
+from edgefer_runtime.overlay import COLORS, INK, TROUGH, Area, Overlay, Place, color_of
 
 CLASSES = tuple(COLORS)[:7]
 WHITE, BLACK = 255, 0
@@ -79,6 +79,39 @@ def test_no_label_and_no_panel_covers_a_face(cells: list[int], side: int) -> Non
         left, top, right, bottom = each.box.astype(int)
         inside = np.s_[top + 8 : bottom - 8, left + 8 : right - 8]
         assert np.array_equal(picture[inside], ground[inside])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.integers(-20, 620), st.integers(-20, 460), st.integers(10, 160)), min_size=1, max_size=12
+    )
+)
+def test_nothing_lies_over_anything_else_where_there_is_room(squares: list[tuple[int, int, int]]) -> None:
+    within = Area(0, 0, 640, 480)
+    faces = [face(left, top, side, track=number) for number, (left, top, side) in enumerate(squares)]
+    places = Overlay().place(faces, within, 11)
+    assert [place.face.track for place in sorted(places, key=lambda place: place.face.track or 0)] == [
+        *range(len(faces))
+    ]
+    tags, boxes = [place.tag for place in places], [place.box for place in places]
+    for number, place in enumerate(places):
+        if place.panel:
+            panels = [other.panel for other in places if other.panel and other is not place]
+            assert place.panel.inside(within)
+            assert not any(map(place.panel.meets, [*tags, *boxes, *panels]))
+        others = [*boxes[:number], *boxes[number + 1 :], *tags[:number]]
+        assert not any(map(place.tag.meets, others)) or not within_reach_is_free(place, others, within)
+
+
+def within_reach_is_free(place: Place, others: list[Area], within: Area) -> bool:
+    """Whether a label would have had room right above or below its box."""
+    height = place.tag.bottom - place.tag.top
+    for top in (place.box.top - height - 2, place.box.bottom + 2):
+        spot = place.tag._replace(top=top, bottom=top + height)
+        if spot.inside(within) and not any(map(spot.meets, others)):
+            return True
+    return False
 
 
 def test_a_crowd_gets_labels_alone() -> None:
