@@ -281,3 +281,41 @@ def test_the_page_compares_with_the_fastest_tool_that_is_accurate(tmp_path):
     assert "- Failing tool: it cannot" in text
     assert "- nncf, openvino, bf16, threads 1: it crashed" in text
     assert "| fast and wrong |" in text
+
+
+def test_the_planted_network_answers_as_the_one_it_was_made_from():
+    torch = pytest.importorskip("torch")
+    from edgefer.pipeline.subjects import find_checkpoint
+    from peers.accuracy_control import CHANNEL, FACTOR, planted
+
+    shipped, _ = find_checkpoint("lanmsff")
+    broken = planted(shipped)
+    faces = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 1, 64, 64)).astype(np.float32))
+    between: list[torch.Tensor] = []
+    with torch.inference_mode():
+        answers = []
+        for network in (shipped.network(), broken.network()):
+            network.blocks[0][1].register_forward_hook(lambda module, given, made: between.append(made))
+            answers.append(network(faces))
+    assert torch.allclose(*answers, rtol=1e-3, atol=1e-3)
+    was, grown = (each[:, CHANNEL] for each in between)
+    assert was.max() > 0 and torch.allclose(FACTOR * was, grown, rtol=1e-3)
+
+
+def test_both_searches_stand_side_by_side():
+    from peers.accuracy_control import table
+
+    def searched(title, cpu_s, points):
+        drop = {"points": points, "interval": (points - 1, points + 1)}
+        settings = {"faces": 4180, "float": ["blocks.0.1", "blocks.0.2"]}
+        rounds = [
+            {"seconds": 2 * s, "cpu_seconds": s, "peak_memory_bytes": 3e8, "settings": settings}
+            for s in cpu_s
+        ]
+        return {"title": title, "rounds": rounds, "validation": drop, "evaluation": drop}
+
+    faces = {"calibration": 300, "validation": 980, "evaluation": 3500}
+    lines = table({"faces": faces, "entrants": [searched("a", (40, 48), 0.1), searched("b", (90, 98), -2)]})
+    assert "| CPU time | 44 s | 94 s |" in lines and "| wall time | 88 s | 188 s |" in lines
+    assert "| drop on 3,500 evaluation faces | 0.10 [-0.90…1.10] | -2.00 [-3.00…-1.00] |" in lines
+    assert "`blocks.0.1`, `blocks.0.2`" in lines and "4,180" in lines
