@@ -10,7 +10,13 @@ import pytest
 
 import edgefer_runtime
 
-DOORS = {"serving/http_door", "serving/http_wire", "serving/grpc_door", "serving/messages"}
+DOORS = {
+    "serving/http_door",
+    "serving/http_wire",
+    "serving/grpc_door",
+    "serving/messages",
+    "serving/page/__init__",
+}
 """Modules of extras, each imported by one function only, which tells what is not installed."""
 ENGINES = {"onnxruntime", "openvino", "torch", "onnx", "PIL", "edgefer"}
 

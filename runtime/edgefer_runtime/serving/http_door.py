@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefer_runtime.serving import prometheus, reports
@@ -21,11 +19,9 @@ from edgefer_runtime.serving.faces import FaceDoor, RawFrame
 from edgefer_runtime.serving.handlers import Service, as_refusal, unloading
 from edgefer_runtime.serving.models import ServedModel
 from edgefer_runtime.serving.openapi import BYTES, JSON, PATHS, PUBLIC, TIMEOUT_HEADER, description
+from edgefer_runtime.serving.page import Page
 from edgefer_runtime.serving.protocol import encode_reply, parse_json, parse_request
 from edgefer_runtime.serving.refusals import BAD_REQUEST, REQUEST_TIMEOUT, UNAVAILABLE, Refusal, within
-
-PAGE = Path(__file__).with_name("page")
-"""Static files that are served at ``/``, where there are any."""
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -148,7 +144,7 @@ class Api:
 class Door:
     """The ASGI application: asks for the token, and turns whatever goes wrong into its answer."""
 
-    def __init__(self, service: Service, faces: FaceDoor, page: Path = PAGE) -> None:
+    def __init__(self, service: Service, faces: FaceDoor) -> None:
         api = Api(service, faces)
         routes = [
             Route(
@@ -157,8 +153,7 @@ class Door:
             for path, methods in PATHS.items()
             for method, operation in methods.items()
         ]
-        static = StaticFiles(directory=page, html=True) if page.is_dir() else None
-        self._router: ASGIApp = Router(routes, redirect_slashes=False, default=static)
+        self._router: ASGIApp = Router(routes, redirect_slashes=False, default=Page())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes than HTTP's are not used."""

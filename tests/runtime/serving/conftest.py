@@ -24,18 +24,18 @@ CROPS = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), dtype=np.uint8
 
 
 class Server:
-    """``python -m edgefer_runtime serve`` on free ports.
+    """``python -m edgefer_runtime serve``, or another module's ``serve``, on free ports.
 
     Attributes:
         url, http: of HTTP, ``http://127.0.0.1:PORT`` and ``127.0.0.1:PORT``.
         grpc: ``127.0.0.1:PORT``, where it was asked for.
     """
 
-    def __init__(self, log: Path, *words: str, **environment: str) -> None:
+    def __init__(self, log: Path, *words: str, module: str = "edgefer_runtime", **environment: str) -> None:
         self._log = log
         with log.open("w") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edgefer_runtime", "serve", "--port", "0", *words],
+                [sys.executable, "-m", module, "serve", "--port", "0", *words],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
@@ -90,7 +90,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start a server: ``start(*words, **environment)``; it is killed in the end."""
+    """Start a server as :class:`Server` does; it is killed in the end."""
     servers: list[Server] = []
 
     def begin(*words: str, **environment: str) -> Server:

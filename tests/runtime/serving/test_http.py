@@ -17,7 +17,9 @@ import pytest
 import tritonclient.http as triton
 from PIL import Image
 
+from edgefer_runtime.analyzer import FaceAnalyzer
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.images import load_image
 from edgefer_runtime.messages.schema import decode_faces
 from edgefer_runtime.serving.openapi import PATHS
 
@@ -158,6 +160,29 @@ def test_every_refusal_is_the_protocols_json(server: Server) -> None:
         answered, content, _ = ask(server, method, path, body, **headers)
         assert (answered, [*content]) == (status, ["error"]), (path, content)
     assert "failed" not in server.output
+
+
+@pytest.mark.slow
+def test_a_group_of_people_is_told_as_the_analyzer_tells_it(server: Server, tiny: Bundle) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "faces.webp"
+    frame = load_image(golden)
+    jpeg = io.BytesIO()
+    Image.fromarray(frame).save(jpeg, "JPEG", quality=95)
+    shape = {"width": frame.shape[1], "height": frame.shape[0]}
+    query = "?" + "&".join(f"{name}={size}" for name, size in shape.items())
+    told = []
+    for body, kind, words in (
+        (jpeg.getvalue(), "image/jpeg", ""),
+        (frame.tobytes(), "application/octet-stream", query),
+    ):
+        status, content, _ = ask(server, "POST", f"/v1/faces{words}", body, Content_Type=kind)
+        assert status == 200
+        told.append(decode_faces(json.dumps(content))["faces"])
+    found = FaceAnalyzer.open(tiny.path, threads=1).analyze(frame)
+    assert len(told[0]) == len(told[1]) == len(found) > 5
+    for face, message in zip(found, told[1], strict=True):
+        np.testing.assert_allclose([*message["box"].values()], face.box, atol=0.01)
+        assert message["label"] == face.label and message["track"] is None
 
 
 @pytest.mark.parametrize("place", ["a header", "a trailer", "between chunks"])

@@ -137,6 +137,14 @@ def test_what_was_accepted_is_finished_before_the_server_ends(
     assert "1 requests served" in server.output
 
 
+def test_the_toolchains_command_serves_too(start: Callable[..., Server], tiny: Bundle) -> None:
+    server = start(f"face={tiny.path}", "--json", module="edgefer.cli.main")
+    assert triton.InferenceServerClient(server.http).infer("face", [crops()]) is not None
+    assert server.stop(signal.SIGINT) == 0
+    statistics = json.loads(server.output[server.output.index("{") :])
+    assert statistics["model_stats"][0]["inference_stats"]["success"]["count"] == 1
+
+
 def test_killed_and_started_again_under_load_nothing_is_wrong_or_lost(
     start: Callable[..., Server], tiny: Bundle
 ) -> None:
