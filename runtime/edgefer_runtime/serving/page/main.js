@@ -29,11 +29,16 @@ let model = null;
 let source = "none"; // or "camera", "picture"
 let paused = false;
 let last = null; // { tracks, width, height } of the newest answer
+let kind = ""; // the engine and its classes, as answers tell them: a bundle may be exchanged under its name
 const due = { list: 0, meter: 0 };
 
 function onAnswer({ message, tripMs }, { jpeg, width, height }) {
   const now = performance.now();
-  if ($("state").dataset.state === "trouble") loadModels(); // another server may have come in its place
+  const [face] = message.faces;
+  const told = face ? `${message.model}: ${Object.keys(face.probabilities)}` : kind;
+  if (told !== kind || $("state").dataset.state === "trouble") loadModels();
+  if (told !== kind) forget();
+  kind = told;
   setState(source === "picture" ? "picture" : paused ? "paused" : "live");
   meter.add(message.latency_ns / 1e6, tripMs);
   if (source === "camera") frameSize.add(tripMs);
@@ -62,9 +67,9 @@ function drawLast() {
 }
 
 function showSpeed(bytes, width, height) {
-  for (const [row, kind] of [["server", "server"], ["trip", "trip"]])
-    for (const [column, share] of [["p50", 0.5], ["p95", 0.95]])
-      $(`${row}-${column}`).textContent = `${meter.quantile(kind, share).toFixed(0)} ms`;
+  for (const time of ["server", "trip"])
+    for (const percent of [50, 95])
+      $(`${time}-p${percent}`).textContent = `${meter.quantile(time, percent / 100).toFixed(0)} ms`;
   const rate = meter.rate;
   $("rate").textContent = source === "camera" && !Number.isNaN(rate) ? rate.toFixed(rate < 9.5 ? 1 : 0) : "–";
   $("sent").textContent = `${width} × ${height}, ${(bytes / 1000).toFixed(0)} kB`;

@@ -42,9 +42,9 @@ export class Meter {
     this.#answers = [];
   }
 
-  // Of `"server"` or `"trip"`, in milliseconds; NaN before the first answer.
-  quantile(kind, share) {
-    return quantile(this.#answers.map((answer) => answer[kind]), share);
+  // Of the `"server"` or the `"trip"`, in milliseconds; NaN before the first answer.
+  quantile(time, share) {
+    return quantile(this.#answers.map((answer) => answer[time]), share);
   }
 
   // Answers a second, of the last few; NaN until there are two.

@@ -11,15 +11,18 @@ export class Tracks {
 
   // Takes the faces of a message and gives them a track each: { number, box, label, share, probabilities,
   // history }. `probabilities` is [[class, share], ...], smoothed as FaceAnalyzer does it, `history`
-  // [{ at, shares }, ...] over the last 30 s. Times are in seconds.
+  // [{ at, shares, missed }, ...] over the last 30 s, `missed` where it was away before. Times are in seconds.
   update(faces, now) {
-    this.#tracks = this.#tracks.filter((track) => now - track.seen < FORGET_S);
     const matches = this.#match(faces);
-    return faces.map((face) => {
+    for (const track of this.#tracks) track.missed++;
+    const seen = faces.map((face) => {
       const track = matches.get(face) ?? this.#begin(now);
       believe(track, face, now);
       return track;
     });
+    // A slow server's answers may be further apart than FORGET_S.
+    this.#tracks = this.#tracks.filter(({ missed, seen }) => missed < 2 || now - seen < FORGET_S);
+    return seen;
   }
 
   clear() {
@@ -46,7 +49,7 @@ export class Tracks {
     const numbers = new Set(this.#tracks.map(({ number }) => number));
     let number = 1;
     while (numbers.has(number)) number++;
-    const track = { number, seen: now, sums: [], weight: 0, history: [] };
+    const track = { number, seen: now, missed: 0, sums: [], weight: 0, history: [] };
     this.#tracks.push(track);
     return track;
   }
@@ -64,7 +67,8 @@ function believe(track, face, now) {
   track.probabilities = classes.map((name, index) => [name, smooth[index]]);
   [track.label, track.share] = track.probabilities.reduce((best, each) => (each[1] > best[1] ? each : best));
   track.history = track.history.filter(({ at }) => now - at < MEMORY_S + 1);
-  track.history.push({ at: now, shares: smooth });
+  track.history.push({ at: now, shares: smooth, missed: track.missed > 1 });
+  track.missed = 0;
   track.box = face.box;
   track.seen = now;
 }

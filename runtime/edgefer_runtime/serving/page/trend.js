@@ -4,7 +4,6 @@ import { colourOf } from "./colours.js";
 import { cleared, percent } from "./drawing.js";
 
 const SPAN_S = 30;
-const BREAK_S = 1;
 
 export function drawTrend(canvas, track, now) {
   const { clientWidth: width, clientHeight: height } = canvas;
@@ -43,7 +42,7 @@ export function tellTrend({ probabilities, history }) {
 function pieces(history) {
   const cut = [[]];
   history.forEach((sample, index) => {
-    if (index && sample.at - history[index - 1].at > BREAK_S) cut.push([]);
+    if (index && sample.missed) cut.push([]);
     cut.at(-1).push(sample);
   });
   return cut;
