@@ -9,6 +9,7 @@ engine files       opened only after size and sha256 were found right
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import weakref
@@ -55,7 +56,7 @@ class Bundle:
         self.path, self.folder = path, folder
         self.manifest, self.certificate = manifest, certificate
         if folder != path:
-            self._cleanup = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._cleanup = weakref.finalize(self, _remove, folder, os.getpid())
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
@@ -135,6 +136,12 @@ class Bundle:
     def __repr__(self) -> str:
         manifest = self.manifest
         return f"Bundle({str(self.path)!r}: {manifest.model} {manifest.target}-{manifest.precision})"
+
+
+def _remove(folder: Path, process: int) -> None:
+    # A forked process ends with copies of its parent's objects, and the folder is the parent's.
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_bundle(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -32,8 +31,6 @@ def open_engine(
 ) -> Engine:
     """Open the engine of a verified bundle.
 
-    Denormal floats count as zero in the library's own threads; the calling thread keeps its mode.
-
     Args:
         bundle: its files must stay while the engine lives.
         threads: threads a call may use, the caller's included; by default the cores this process may use.
@@ -62,7 +59,4 @@ def open_engine(
     opening = Opening(
         threads=threads or usable_cores(), device=device, cache=cache, allow_fallback=allow_fallback
     )
-    # Both libraries make denormal floats zero in the thread that opens a model, and leave it so: a thread
-    # that ends with the opening keeps that from the caller's own arithmetic.
-    with ThreadPoolExecutor(1) as opener:
-        return opener.submit(engine, bundle, opening).result()
+    return engine(bundle, opening)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.errors import DataError, MissingError
+from edgefer_runtime.errors import DataError, DeviceError, MissingError
 from edgefer_runtime.images import check_images
 
 INPUT, OUTPUT = "images", "probabilities"
+
+_LEFT_BEHIND: list[dict[str, Any]] = []
+"""What a forked process has of its parent's engines: freeing it would wait for threads that are not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,12 @@ class Opening:
 class Engine(ABC):
     """An opened engine; :meth:`run` may be called from many threads.
 
+    Denormal floats count as zero in the library's own threads; the calling thread keeps its mode.
+
+    A forked process has none of the library's threads, and its locks as they were at that moment: calls
+    there would hang now and then. So an engine of ONNX Runtime on a CPU opens itself again when such a
+    process first calls it; any other, whose library would hang in that as well, refuses.
+
     Attributes:
         target: its name in :data:`edgefer_runtime.engines.TARGETS`.
         provider: what really runs, as the library reports it: ``"CPUExecutionProvider"``, ``"CPU f32"``.
@@ -47,10 +59,14 @@ class Engine(ABC):
 
     target: ClassVar[str]
     provider: str
+    _reopens: ClassVar[bool] = False
+    """Whether the library can open an engine in a process forked from one that has used it."""
 
     def __init__(self, bundle: Bundle, opening: Opening) -> None:
         self.batch, self.threads = bundle.manifest.batch, opening.threads
-        self.provider = self._open(bundle, opening)
+        self._bundle, self._opening = bundle, opening
+        self._reopening = threading.Lock()
+        self._open_apart()
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch of face crops.
@@ -63,8 +79,11 @@ class Engine(ABC):
 
         Raises:
             DataError: another type, shape or batch size.
+            DeviceError: it was opened before this process was forked, and is not ONNX Runtime's on a CPU.
         """
         batch = check_images(images)
+        if self._process != os.getpid():
+            self._reopen()
         if self.batch is not None and len(batch) != self.batch:
             raise DataError(
                 f"{len(batch)} images in one call",
@@ -79,9 +98,31 @@ class Engine(ABC):
 
         None on an accelerator: only its own events tell its time from that of copies.
         """
-        return (
-            self._infer if self.provider.startswith("CPU") and " in place of " not in self.provider else None
-        )
+        return self._infer if self._on_cpu else None
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.provider.startswith("CPU") and " in place of " not in self.provider
+
+    def _open_apart(self) -> None:
+        # Both libraries make denormal floats zero in the thread that opens a model, and leave it so: a thread
+        # that ends with the opening keeps that from the caller's own arithmetic.
+        with ThreadPoolExecutor(1) as opener:
+            self.provider = opener.submit(self._open, self._bundle, self._opening).result()
+        self._process = os.getpid()
+
+    def _reopen(self) -> None:
+        with self._reopening:
+            if self._process == os.getpid():
+                return
+            if not (self._reopens and self._on_cpu):
+                raise DeviceError(
+                    f"a {self.target} engine on {self.provider}, opened before this process was forked",
+                    expected="an engine that is used where it was opened",
+                    action="open it after the fork, or start processes by multiprocessing's spawn",
+                )
+            _LEFT_BEHIND.append(vars(self).copy())
+            self._open_apart()
 
     @abstractmethod
     def _open(self, bundle: Bundle, opening: Opening) -> str:

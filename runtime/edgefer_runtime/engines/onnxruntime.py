@@ -27,6 +27,7 @@ class OnnxRuntimeEngine(Engine):
     """
 
     target = "onnxruntime"
+    _reopens = True
 
     def _open(self, bundle: Bundle, opening: Opening) -> str:
         try:
