@@ -204,7 +204,9 @@ def test_training_wins_back_what_calibration_loses(
     assert forms[0] == forms[1]
 
 
+@pytest.mark.parametrize("method", [None, "minmax"])
 def test_training_that_does_not_help_is_thrown_away(
+    method: str | None,
     broken: Path,
     ranges: Ranges,
     calibration: CalibrationSet,
@@ -212,9 +214,10 @@ def test_training_that_does_not_help_is_thrown_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fine_tuning, "LEARNING_RATE", 0.3)
-    calibrated = quantize("openvino", broken, calibration, tmp_path / "calibrated.onnx", ranges=ranges)
-    trained = fine_tune("openvino", broken, calibration, tmp_path / "out.onnx", epochs=1, ranges=ranges)
-    assert trained.recipe["qat"]["kept"] == "calibrated"
+    given, more = ("openvino", broken, calibration), {"method": method, "ranges": ranges}
+    calibrated = quantize(*given, tmp_path / "calibrated.onnx", **more)
+    trained = fine_tune(*given, tmp_path / "out.onnx", epochs=1, **more)
+    assert (trained.recipe["qat"]["kept"], trained.recipe["ranges"]) == ("calibrated", method or "mse")
     assert trained.path.read_bytes() == calibrated.path.read_bytes()
 
 

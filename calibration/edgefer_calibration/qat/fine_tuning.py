@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def fine_tune(
     *,
     epochs: int,
     float_modules: Collection[str] = (),
+    method: str | None = None,
     ranges: Ranges | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -54,7 +56,7 @@ def fine_tune(
     to the float network than calibration alone brought them, ``out`` is the calibrated graph.
 
     Args:
-        target, float_onnx, calibration, out, float_modules, ranges: as for
+        target, float_onnx, calibration, out, float_modules, method, ranges: as for
             :func:`edgefer_calibration.quantize.quantize`.
         epochs: turns through the faces; each takes some ten times as long as the float network's answers.
         seed: of the order and the mirroring.
@@ -74,6 +76,7 @@ def fine_tune(
         raise UsageError(f"{epochs} epochs of quantization-aware training", expected="at least one")
     model = onnx.load(float_onnx)
     recipe = recipe_for(target, model, float_modules)
+    recipe = replace(recipe, method=method or recipe.method)
     ranges = ranges or collect_ranges(float_onnx, calibration)
     limits = ranges.limits(recipe.method, symmetric=recipe.form.symmetric)
     with tempfile.TemporaryDirectory(prefix="edgefer-qat-") as folder, replacing(out) as temporary:
