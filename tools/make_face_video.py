@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def main() -> None:
             message = faces_as_json(
                 (), frame_id=number, captured_ns=0, width=width, height=height, model="truth"
             )
-            recording.add(frame, message, lambda image=image: image)
+            recording.add(frame, message, partial(np.asarray, image))
             lines.append(json.dumps({"frame": number, "time_s": number / options.hz, "people": people}))
             print(f"\r{number + 1} of {count}", end="", flush=True)
     print()
@@ -191,7 +191,7 @@ def _expression(number: int, time_s: float) -> tuple[str, Units]:
     """What somebody shows, and the face units of it."""
     phase_s = time_s + number % 7 * 0.37
     place, into_s = divmod(phase_s, HOLD_S)
-    share = float(smoothstep(0, 1, np.float32(into_s / FADE_S)))
+    share = float(smoothstep(0, 1, np.array(into_s / FADE_S, np.float32)))
     before, now = (_held(number, int(place) - 1 + step) for step in (0, 1))
     units = {
         name: before[1].get(name, 0.0) * (1 - share) + now[1].get(name, 0.0) * share
