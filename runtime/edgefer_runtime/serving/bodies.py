@@ -63,7 +63,7 @@ async def read_body(
         declared: what ``Content-Length`` says.
         coding: what ``Content-Encoding`` says; empty for none.
         limit: bytes it may have, as sent and inflated.
-        take: accounts for bytes before they are held.
+        take: accounts for bytes as they come: what a client only announces takes no other's place.
 
     Raises:
         Refusal: 413 for more than ``limit``, 415 for another coding, 400 for a damaged one, 499 for one that
@@ -71,10 +71,8 @@ async def read_body(
     """
     if coding not in ("", "identity", *WINDOWS):
         raise Refusal(UNSUPPORTED_MEDIA, f"content coding {coding[:80]!r}; expected {' or '.join(WINDOWS)}")
-    if declared is not None:
-        if declared > limit:
-            raise Refusal(TOO_LARGE, f"a body of {declared} bytes; at most {limit}")
-        take(declared)
+    if declared is not None and declared > limit:
+        raise Refusal(TOO_LARGE, f"a body of {declared} bytes; at most {limit}")
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -85,8 +83,7 @@ async def read_body(
         size += len(chunk)
         if size > limit:
             raise Refusal(TOO_LARGE, f"a body of more than {limit} bytes")
-        if declared is None:
-            take(len(chunk))
+        take(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             break

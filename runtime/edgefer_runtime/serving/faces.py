@@ -17,6 +17,7 @@ from edgefer_runtime.images import decode_image
 from edgefer_runtime.messages.schema import FacesMessage, faces_as_json
 from edgefer_runtime.serving.limits import Limits
 from edgefer_runtime.serving.models import Repository, ServedModel
+from edgefer_runtime.serving.openapi import BYTES, PICTURES
 from edgefer_runtime.serving.refusals import (
     BAD_REQUEST,
     NOT_IMPLEMENTED,
@@ -24,9 +25,6 @@ from edgefer_runtime.serving.refusals import (
     UNSUPPORTED_MEDIA,
     Refusal,
 )
-
-PICTURES = ("image/jpeg", "image/png")
-RAW = "application/octet-stream"
 
 Read = Callable[[bytes], NDArray[np.uint8]]
 
@@ -78,9 +76,9 @@ class FaceDoor:
         """
         if kind in PICTURES:
             return self._decode
-        if kind != RAW:
+        if kind != BYTES:
             raise Refusal(
-                UNSUPPORTED_MEDIA, f"a body of type {kind[:80]!r}; expected {', '.join(PICTURES)}, {RAW}"
+                UNSUPPORTED_MEDIA, f"a body of type {kind[:80]!r}; expected {', '.join(PICTURES)}, {BYTES}"
             )
         if raw is None:
             raise Refusal(BAD_REQUEST, "a raw frame without ?width=...&height=..., both at least 1")
@@ -122,7 +120,7 @@ class FaceDoor:
 
     def _decode(self, body: bytes) -> NDArray[np.uint8]:
         try:
-            return decode_image(body)
+            return decode_image(body, pixel_limit=self._limits.pixels)
         except MissingError as error:
             raise Refusal(NOT_IMPLEMENTED, error.found) from None
 

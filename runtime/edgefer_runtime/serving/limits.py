@@ -15,7 +15,8 @@ class Limits:
         body_bytes: of a request, as sent and inflated.
         json_bytes: of the part that is JSON, whose numbers take twenty times their text in memory.
         faces: crops in a request.
-        side: pixels of a crop's or frame's side.
+        side: pixels of a crop's or raw frame's side.
+        pixels: of a picture, which takes far less as a file than once it is decoded.
         timeout_s: longest time from the request's first byte to its answer.
     """
 
@@ -23,4 +24,5 @@ class Limits:
     json_bytes: int = 4 << 20
     faces: int = 64
     side: int = 8192
+    pixels: int = 1 << 24
     timeout_s: float = 10.0

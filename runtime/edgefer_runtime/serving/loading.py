@@ -15,13 +15,16 @@ from edgefer_runtime.environment import usable_cores
 from edgefer_runtime.errors import CheckError, UsageError
 from edgefer_runtime.manifest import Manifest
 
+MOST_ENGINES = 4
+"""Engines opened unasked: each takes memory and time to open; more cores become threads of these."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
     """How the engines of a bundle are opened.
 
     Attributes:
-        engines: how many; each answers one call at a time. None for one a core.
+        engines: how many; each answers one call at a time. None for one a core, four at most.
         threads: threads a call may use; None shares out the cores.
         device, cache, allow_fallback: as :func:`edgefer_runtime.engines.open_engine` takes them.
     """
@@ -39,7 +42,7 @@ class EngineSettings:
     @property
     def count(self) -> int:
         """Engines to open."""
-        return self.engines or usable_cores()
+        return self.engines or min(MOST_ENGINES, usable_cores())
 
     @property
     def threads_each(self) -> int:

@@ -13,7 +13,8 @@ from edgefer_runtime.serving.refusals import BAD_REQUEST, NOT_FOUND, Refusal
 from edgefer_runtime.serving.scheduler import Scheduler
 from edgefer_runtime.serving.statistics import ModelStatistics
 
-_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]*)(:(?P<version>[1-9][0-9]*))?=(?P<path>.+)", re.S)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_NAMED = re.compile(rf"(?P<name>{_NAME})(:(?P<version>[1-9][0-9]*))?=(?P<path>.+)", re.S)
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ def open_repository(
     for source in sources:
         loaded = load(source.path, settings)
         name = source.name or loaded.manifest.name
+        if not re.fullmatch(_NAME, name):
+            raise UsageError(
+                f"{source.path}: a bundle whose name is {name!r}",
+                expected="letters, digits, '.', '_' and '-', which fit into an address",
+                action="give it a name: NAME=BUNDLE",
+            )
         taken = [int(version) for other, version in models if other == name]
         version = source.version or str(max(taken, default=0) + 1)
         if (name, version) in models:

@@ -12,6 +12,7 @@ from edgefer_runtime.serving.limits import Limits
 Operation = dict[str, Any]
 
 JSON, BYTES = "application/json", "application/octet-stream"
+PICTURES = ("image/jpeg", "image/png", "image/webp")
 PUBLIC = frozenset({"live", "ready", "openapi"})
 """Operations that ask for no token."""
 
@@ -209,7 +210,7 @@ def _paths() -> dict[str, dict[str, Operation]]:
         "Faces in a picture, and their expressions",
         {"$ref": "#/components/schemas/faces"},
         refusals=(400, 404, 408, 413, 415, 501, 503, 504),
-        body={"image/jpeg": {}, "image/png": {}, BYTES: {}},
+        body={kind: {} for kind in (*PICTURES, BYTES)},
         parameters=(*FACES_QUERY, TIMEOUT),
     )
     models = _operation("models", "The models: classes, engine, accuracy", _object(models=_list(DESCRIBED)))

@@ -32,6 +32,8 @@ def within(seconds: float, refusal: Refusal) -> Iterator[None]:
 
     As ``asyncio.timeout``, which Python 3.10 lacks; costs no task.
     """
+    if seconds <= 0:
+        raise refusal
     task, expired = asyncio.current_task(), False
 
     def expire() -> None:

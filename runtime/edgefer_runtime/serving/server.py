@@ -72,18 +72,24 @@ async def _serve(settings: ServeSettings, on_ready: Callable[[Addresses], None])
     shown = f"[{host}]" if ":" in host else host
     addresses = Addresses(f"{scheme}://{shown}:{port}", grpc and f"{shown}:{grpc.port}")
 
+    ending = asyncio.Event()
+
     def stop() -> None:
         http.force_exit = service.ending
         service.ending = http.should_exit = True
+        ending.set()
+
+    async def stop_grpc() -> None:
+        await ending.wait()
+        if grpc is not None:
+            await grpc.stop(settings.limits.timeout_s + GRACE_S)
 
     loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(_reload(service))))
     loop.call_soon(on_ready, addresses)
-    await http.serve(sockets=[listener])
-    if grpc is not None:
-        await grpc.stop(settings.limits.timeout_s + GRACE_S)
+    await asyncio.gather(http.serve(sockets=[listener]), stop_grpc())
     for model in repository:
         model.scheduler.close()
     return reports.statistics(repository)
