@@ -69,16 +69,16 @@ def prepare(settings: PrepareSettings, on_progress: Report = ignore) -> dict[str
     paths = {face.picture: crop_path(face, originals[face.picture], listing.splits) for face in listing.faces}
 
     def outcome_of(picture: Picture) -> Outcome:
-        known = draft.recall(picture)
-        return known or _crop(picture, originals[picture], paths[picture], draft, detector, contract)
+        if known := draft.recall(picture):
+            return known
+        outcome = _crop(picture, originals[picture], paths[picture], draft, detector, contract)
+        draft.note(picture, outcome)
+        return outcome
 
-    outcomes: list[Outcome] = []
-    for outcome in in_threads(
+    outcomes = in_threads(
         outcome_of, [*paths], lambda done, total: on_progress(f"faces {settings.raw}", done, total)
-    ):
-        draft.note(listing.faces[len(outcomes)].picture, outcome)
-        outcomes.append(outcome)
-    return draft.finish(listing.faces, outcomes)
+    )
+    return draft.finish(listing.faces, [*outcomes])
 
 
 def _how(detector: BlazeFace, contract: InputContract) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +65,7 @@ class Draft:
                 f"{output} exists", expected="an unused name", action="choose another, or remove it yourself"
             )
         self._output, self._made = output, dict(made)
+        self._lock = threading.Lock()
         self._folder = output.with_name(f".{output.name}.preparing")
         header, *lines = _read(self._folder / JOURNAL) or [None]
         self._known = {line["picture"]: Outcome(**line["outcome"]) for line in lines}
@@ -87,8 +89,8 @@ class Draft:
         write_whole(self._folder / path, data.getvalue())
 
     def note(self, picture: Picture, outcome: Outcome) -> None:
-        """Keep what became of a picture, whose crop is written."""
-        if picture.stamp() not in self._known:
+        """Keep what became of a picture, whose crop is written; called from many threads."""
+        with self._lock:
             self._append({"picture": picture.stamp(), "outcome": outcome._asdict()})
 
     def finish(self, faces: Iterable[Face], outcomes: Iterable[Outcome]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from edgefer.data import load
 from edgefer.models import get
 from edgefer.pipeline.prepare import PrepareSettings, prepare
 from edgefer_runtime.errors import DataError, UsageError
-from edgefer_runtime.faces import BlazeFace, crop_face
+from edgefer_runtime.faces import BlazeFace, Detection, crop_face
 from edgefer_runtime.images import load_image
 
 GROUP = Path(__file__).parents[1] / "runtime" / "golden" / "faces.webp"
@@ -128,35 +128,41 @@ def test_an_interrupted_call_is_gone_on_with(
 ) -> None:
     settings = PrepareSettings(str(raw), tmp_path / "out", "lanmsff")
     expected = prepare(PrepareSettings(str(raw), tmp_path / "whole", "lanmsff"))
-    notes = 0
+    real, calls = BlazeFace.__call__, []
 
-    def interrupted(stage: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
+    def watched(self: BlazeFace, frame: Photo, /) -> list[Detection]:
+        calls.append(frame)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, frame)
 
+    monkeypatch.setattr(BlazeFace, "__call__", watched)
     with pytest.raises(KeyboardInterrupt):
-        prepare(settings, interrupted)
+        prepare(settings)
     assert not settings.output.exists()
     (journal,) = tmp_path.glob(".out.preparing/journal.jsonl")
     with journal.open("a") as torn:
         torn.write('\n{"picture": "cut sho')
-    (raw / "happy" / "anna 1.png").touch()  # its time of change is another now
-
-    real = BlazeFace.__call__
-
-    def counted(self: BlazeFace, frame: Photo) -> list[object]:
-        nonlocal notes
-        notes += 1
-        return list(real(self, frame))
-
-    monkeypatch.setattr(BlazeFace, "__call__", counted)
     assert prepare(settings) == expected
-    assert notes == 1
+    assert len(calls) == 6  # five readable pictures, and the one that was interrupted once more
     assert not [*tmp_path.glob(".out*")]
-    files = [
-        {path.name: path.read_bytes() for path in folder.rglob("*.*")}
-        for folder in (tmp_path / "out", tmp_path / "whole")
-    ]
-    assert files[0] == files[1]
+    whole, out = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "whole", tmp_path / "out")
+    )
+    assert whole == out
+
+
+def test_a_picture_that_changed_is_looked_at_again(raw: Path, tmp_path: Path) -> None:
+    def interrupted(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    settings = PrepareSettings(str(raw), tmp_path / "out", "lanmsff")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(settings, interrupted)
+    Image.fromarray(EMPTY).save(raw / "sad" / "anna 1.png")
+    left_out = {left["original"] for left in prepare(settings)["left_out"]}
+    assert left_out == {"sad/nobody.png", "sad/anna 1.png", "happy/broken.jpg"}
 
 
 def test_another_model_begins_anew(raw: Path, tmp_path: Path) -> None:
