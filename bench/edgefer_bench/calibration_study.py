@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgefer_bench.page import html_page
 from edgefer_bench.pictures import COLOURS, DPI, SHAPES
-from edgefer_bench.rendering import add_row, interval, number, table, with_interval
+from edgefer_bench.rendering import add_row, csv_text, interval, number, table, with_interval
 from edgefer_runtime.files import replacing, write_whole
 
 if TYPE_CHECKING:
@@ -114,14 +113,16 @@ def _title(study: Mapping[str, Any]) -> str:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    plain = [{key: value for key, value in row.items() if key != "interval"} for row in rows]
-    writer = csv.DictWriter(text, [*plain[0], "points_low", "points_high"], lineterminator="\n")
-    writer.writeheader()
-    for row, source in zip(plain, rows, strict=True):
-        low, high = source["interval"]
-        writer.writerow({**row, "points_low": low, "points_high": high})
-    return text.getvalue()
+    return csv_text(
+        [
+            {
+                **{key: value for key, value in row.items() if key != "interval"},
+                "points_low": row["interval"][0],
+                "points_high": row["interval"][1],
+            }
+            for row in rows
+        ]
+    )
 
 
 def _page(study: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
-"""How numbers and tables look in the terminal."""
+"""How numbers and tables look in the terminal, and in a sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,3 +57,12 @@ def add_row(made: Table, cells: Iterable[str]) -> None:
             for first, end, rest in (cell.partition("\n") for cell in cells)
         )
     )
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal columns as CSV; nothing where there is None."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgefer_bench.pictures import COLOURS, DPI
-from edgefer_bench.rendering import add_row, interval, number, table
+from edgefer_bench.rendering import add_row, csv_text, interval, number, table
 from edgefer_runtime.files import replacing, write_whole
 
 if TYPE_CHECKING:
@@ -71,17 +69,13 @@ def _title(found: Mapping[str, Any]) -> str:
 
 
 def _csv(modules: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    plain = [{key: value for key, value in module.items() if key != "drop"} for module in modules]
-    writer = csv.DictWriter(text, [*plain[0], "points", "points_low", "points_high"], lineterminator="\n")
-    writer.writeheader()
-    for row, module in zip(plain, modules, strict=True):
-        drop = module["drop"]
-        told = {} if drop is None else {"points": drop["points"]}
-        if drop is not None:
-            told["points_low"], told["points_high"] = drop["interval"]
-        writer.writerow({**row, **told})
-    return text.getvalue()
+    rows = []
+    for module in modules:
+        drop = module["drop"] or {"points": None, "interval": (None, None)}
+        low, high = drop["interval"]
+        plain = {key: value for key, value in module.items() if key != "drop"}
+        rows.append({**plain, "points": drop["points"], "points_low": low, "points_high": high})
+    return csv_text(rows)
 
 
 def _figure(found: Mapping[str, Any]) -> Figure:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgefer_bench.rendering import csv_text
 from edgefer_bench.report.selection import by_machine, newest
 from edgefer_bench.tables import bench_markdown
 
@@ -29,27 +28,23 @@ def render_markdown(records: Sequence[Record], *, title: str = "edgefer bench") 
 
 def render_csv(records: Sequence[Record]) -> str:
     """A row a record, all of them; intervals in columns of their own, nothing where nothing is known."""
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
-    bounds = ("accuracy_interval", "accuracy_drop_ci")
-    writer.writerow(
-        [
-            *FIELDS,
-            *(f"{name}_{end}" for name in bounds for end in ("low", "high")),
-            "energy_net_mj", "energy_gross_mj", "stable", "faces", "images", "machine",
-        ]
-    )  # fmt: skip
-    for record in records:
-        energy = record.get("energy") or {}
-        values = [
-            *(record.get(name) for name in FIELDS),
-            *(bound for name in bounds for bound in (record[name] or (None, None))),
-            energy.get("net_mj"),
-            energy.get("gross_mj"),
-            record["stability"]["stable"],
-            record["faces"]["name"],
-            record["faces"]["images"],
-            record["environment"]["cpu"] or record["environment"]["architecture"],
-        ]
-        writer.writerow(["" if value is None else value for value in values])
-    return sheet.getvalue()
+    return csv_text([_row(record) for record in records])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    energy = record.get("energy") or {}
+    bounds = {
+        f"{name}_{end}": bound
+        for name in ("accuracy_interval", "accuracy_drop_ci")
+        for end, bound in zip(("low", "high"), record[name] or (None, None), strict=True)
+    }
+    return {
+        **{name: record.get(name) for name in FIELDS},
+        **bounds,
+        "energy_net_mj": energy.get("net_mj"),
+        "energy_gross_mj": energy.get("gross_mj"),
+        "stable": record["stability"]["stable"],
+        "faces": record["faces"]["name"],
+        "images": record["faces"]["images"],
+        "machine": record["environment"]["cpu"] or record["environment"]["architecture"],
+    }
