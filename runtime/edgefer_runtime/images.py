@@ -106,20 +106,31 @@ def decode_image(content: bytes, *, pixel_limit: int = PIXEL_LIMIT) -> NDArray[n
     return _read(io.BytesIO(content), "an image received", NETWORK_FORMATS, pixel_limit)
 
 
+def require_pillow(purpose: str) -> None:
+    """Notice that Pillow is missing before it is needed ``purpose``, as in "to draw".
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise MissingError(
+            "Pillow is not installed",
+            expected=f"Pillow, {purpose}",
+            action='pip install "edgefer-runtime[images]"',
+        ) from error
+
+
 def _read(
     source: str | Path | io.BytesIO,
     name: str,
     formats: tuple[str, ...] | None = None,
     pixel_limit: int | None = None,
 ) -> NDArray[np.uint8]:
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise MissingError(
-            "Pillow is not installed",
-            expected="Pillow, to read image files",
-            action='pip install "edgefer-runtime[images]"',
-        ) from error
+    require_pillow("to read image files")
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(source, formats=formats) as image:
             if pixel_limit is not None and image.width * image.height > pixel_limit:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.errors import MissingError
-from edgefer_runtime.images import check_crop
+from edgefer_runtime.images import check_crop, require_pillow
 
 if TYPE_CHECKING:
     from edgefer_runtime.analyzer import Face
@@ -110,9 +109,11 @@ class Overlay:
             MissingError: Pillow is not installed.
         """
         check_crop(frame)
-        image_module, draw_module = _pillow()
-        picture = image_module.fromarray(frame)
-        draw = draw_module.Draw(picture, "RGBA")
+        require_pillow("to draw")
+        from PIL import Image, ImageDraw
+
+        picture = Image.fromarray(frame)
+        draw = ImageDraw.Draw(picture, "RGBA")
         height, width = frame.shape[:2]
         text = min(max(round(height / LINES_A_FRAME), SMALLEST_TEXT), LARGEST_TEXT)
         for place in self.place(faces, Area(0, 0, width, height), text):
@@ -246,15 +247,3 @@ def _font(size: int) -> Any:
     font: Any = ImageFont.load_default(size)
     # Class names need no shaping, which takes several times as long.
     return font.font_variant(layout_engine=ImageFont.Layout.BASIC)
-
-
-def _pillow() -> tuple[Any, Any]:
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise MissingError(
-            "Pillow is not installed",
-            expected="Pillow, to draw",
-            action='pip install "edgefer-runtime[images]"',
-        ) from error
-    return Image, ImageDraw
