@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +116,54 @@ def expected() -> Callable[[np.ndarray], np.ndarray]:
         return odds / odds.sum(axis=1, keepdims=True)
 
     return probabilities
+
+
+def find_free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A port of loopback that nobody listens on."""
+    return find_free_port
+
+
+class Broker:
+    """A mosquitto of our own on loopback, that can be killed and started again."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = find_free_port()
+        lines = ["user root", f"listener {self.port} 127.0.0.1", *(settings or ["allow_anonymous true"])]
+        self._file = folder / "mosquitto.conf"
+        self._file.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(["mosquitto", "-c", self._file], stderr=subprocess.DEVNULL)
+        for _ in range(300):
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("mosquitto does not answer")
+
+    def kill(self) -> None:
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def start_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    brokers: list[Broker] = []
+
+    def start(*settings: str) -> Broker:
+        brokers.append(Broker(tmp_path, *settings))
+        return brokers[-1]
+
+    yield start
+    for broker in brokers:
+        broker.kill()
