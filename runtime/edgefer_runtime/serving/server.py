@@ -85,9 +85,15 @@ async def _serve(settings: ServeSettings, on_ready: Callable[[Addresses], None])
             await grpc.stop(settings.limits.timeout_s + GRACE_S)
 
     loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(service))
+        reloads.add(task)  # the loop itself would let go of it
+        task.add_done_callback(reloads.discard)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(_reload(service))))
+    loop.add_signal_handler(signal.SIGHUP, reload)
     loop.call_soon(on_ready, addresses)
     await asyncio.gather(http.serve(sockets=[listener]), stop_grpc())
     for model in repository:

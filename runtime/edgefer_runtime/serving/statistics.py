@@ -32,7 +32,7 @@ class ModelStatistics:
         success, fail: requests, from their arrival to their answer.
         queue: requests, until an engine took them.
         infer: requests, in an engine; requests that shared a call have each its whole time.
-        calls: calls of an engine, by the number of faces in it.
+        calls: calls of an engine, by the number of faces in it; a picture, whatever is in it, counts as one.
         statuses: requests by the status of their answer.
         buckets: requests by their time, as :data:`BUCKETS_S`.
         last_inference_ms: milliseconds since 1970.

@@ -162,6 +162,31 @@ def test_every_refusal_is_the_protocols_json(server: Server) -> None:
     assert "failed" not in server.output
 
 
+def test_nothing_of_a_request_is_in_the_log(server: Server) -> None:
+    before, marker = server.output, "anna-smiles"
+    for path, body, headers in (
+        (f"/v2/models/{marker}/infer", b"{}", {}),
+        ("/v2/models/face/infer", json.dumps({"id": marker, "inputs": [marker]}), {}),
+        (f"/v1/faces?model={marker}", b"", {"Content_Type": marker}),
+        ("/v1/faces", marker.encode(), {"Content_Type": "image/png", "Authorization": marker}),
+    ):
+        assert 400 <= ask(server, "POST", path, body, **headers)[0] < 500
+    host, port = server.http.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(f"{marker}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert marker not in server.output.removeprefix(before)
+
+
+def test_a_body_that_does_not_come_is_408(start: Callable[..., Server], tiny: Bundle) -> None:
+    server = start(f"face={tiny.path}", "--timeout", "0.3")
+    host, port = server.http.split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(b"POST /v2/models/face/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        answer = connection.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
 @pytest.mark.slow
 def test_a_group_of_people_is_told_as_the_analyzer_tells_it(server: Server, tiny: Bundle) -> None:
     golden = Path(__file__).parents[1] / "golden" / "faces.webp"
