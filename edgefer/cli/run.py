@@ -90,6 +90,10 @@ def run(
         if STANDARD_OUTPUT not in outputs:
             _print_pictures(done)
         _summarize(done)
+    if done.error:
+        say(f"error: {done.error}")
+        say(_kept(done))
+        raise typer.Exit(done.error.exit_code)
     if done.signal is not None:
         say(f"interrupted: {_kept(done)}")
         raise typer.Exit(128 + done.signal)

@@ -21,7 +21,7 @@ from edgefer.training.interrupt import stop_on_signal
 from edgefer_runtime import Face, FaceAnalyzer
 from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.errors import EdgeferError, UsageError
 from edgefer_runtime.faces import BlazeFace
 from edgefer_runtime.messages.schema import FacesMessage, faces_as_json
 from edgefer_runtime.overlay import Overlay
@@ -77,6 +77,7 @@ class Run:
         messages: the faces of pictures that stand alone.
         outputs: what was written.
         signal: the signal that ended it, if one did.
+        error: what ended the footage early: a camera that was lost, a damaged picture.
     """
 
     model: str
@@ -93,6 +94,7 @@ class Run:
     messages: list[FacesMessage] = field(default_factory=list)
     outputs: tuple[Path, ...] = ()
     signal: int | None = None
+    error: EdgeferError | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON object; milliseconds, and null for what too few frames cannot tell."""
@@ -115,6 +117,7 @@ class Run:
             ),
             "outputs": [str(path) for path in self.outputs],
             "interrupted": self.signal is not None,
+            "error": self.error and str(self.error),
             **({"pictures": self.messages} if self.messages else {}),
         }
 
@@ -122,8 +125,8 @@ class Run:
 def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     """Analyze footage, frame by frame, and record what is asked for.
 
-    Ctrl-C, SIGTERM and closing the window end it after the frame at hand, and what was recorded so far is
-    kept, whole; before the first frame, nothing is.
+    Ctrl-C, SIGTERM, closing the window and an error of the footage end it after the frame at hand, and what was
+    recorded so far is kept, whole; before the first frame, nothing is.
 
     Raises:
         UsageError: footage, outputs and options that do not fit.
@@ -145,8 +148,10 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
         look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
+        if request:
+            request.leave()
         begin_s, begin_cpu_s = time.monotonic(), time.process_time()
-        for frame in frames:
+        for frame in _as_far_as_it_goes(frames, done):
             look(frame)
             done.seconds = time.monotonic() - begin_s
             done.cpu_s = time.process_time() - begin_cpu_s
@@ -154,8 +159,6 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
             over = settings.seconds is not None and done.seconds >= settings.seconds
             if request or over or (window and not window.is_open):
                 break
-        if request and not done.frames:
-            request.leave()
         done.signal = request.signal
         if window and window.is_open and not request and footage.hz is None:
             window.wait()
@@ -186,6 +189,15 @@ def _live(footage: Footage, stack: ExitStack, done: Run) -> Iterator[Frame]:
     for shot in camera:
         done.dropped = camera.dropped
         yield Frame(shot.image, shot.number, shot.time_s, time.time_ns())
+
+
+def _as_far_as_it_goes(frames: Iterator[Frame], done: Run) -> Iterator[Frame]:
+    try:
+        yield from frames
+    except EdgeferError as error:
+        if not done.frames:
+            raise
+        done.error = error
 
 
 class _Look:

@@ -261,6 +261,19 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(
     assert not list(tmp_path.glob(".some*"))
 
 
+def test_a_film_that_ends_in_an_error_keeps_what_was_seen(
+    bundle: Path, frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, frame in enumerate(frames[:3]):
+        Image.fromarray(frame).save(tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "3.png").write_bytes(b"cut")
+    code, text = refused(bundle, tmp_path / "in", "--hz", "10", "-o", str(tmp_path / "some.jsonl"))
+    assert code == 3 and "3.png: cannot be read as an image" in text
+    assert f"{tmp_path / 'some.jsonl'} holds the first 3 frames" in text
+    assert len((tmp_path / "some.jsonl").read_bytes().splitlines()) == 3
+
+
 def test_a_video_that_did_not_fit_on_the_disk_is_told(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
