@@ -43,19 +43,18 @@ class Connection:
         Raises:
             DeviceError: the host cannot be reached.
         """
-        folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="edgefer-ssh-"))
-        socket = Path(folder) / "s"  # a socket's path may have a hundred characters
-        sharing = ("-S", str(socket))
-        master = self._ssh([*sharing, "-M", "-N"], [], stdin=subprocess.DEVNULL)
-        self._closing.callback(_end, master)
-        while not socket.exists():
-            if master.poll() is not None:
-                assert master.stderr is not None
-                told = master.stderr.read().decode(errors="replace").strip()
-                self._closing.close()
-                raise unreachable(self.host, told)
-            time.sleep(POLL_S)
-        self._sharing = sharing
+        with ExitStack() as opening:
+            folder = opening.enter_context(tempfile.TemporaryDirectory(prefix="edgefer-ssh-"))
+            socket = Path(folder) / "s"  # a socket's path may have a hundred characters
+            sharing = ("-S", str(socket))
+            master = self._ssh([*sharing, "-M", "-N"], [], stdin=subprocess.DEVNULL)
+            opening.callback(_end, master)
+            while not socket.exists():
+                if master.poll() is not None:
+                    assert master.stderr is not None
+                    raise unreachable(self.host, master.stderr.read().decode(errors="replace").strip())
+                time.sleep(POLL_S)
+            self._sharing, self._closing = sharing, opening.pop_all()
         return self
 
     def __exit__(self, *raised: object) -> None:
