@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -16,10 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from starlette.exceptions import HTTPException
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.serving.page import Page
 from edgefer_runtime.smoothing import Belief
 
 from ..test_faces import ROOT, load_tool
@@ -33,7 +30,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 tool = load_tool("browser")
-in_a_browser = [
+pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
         tool.CHROMIUM is None or tool.DRIVER is None,
@@ -151,280 +148,241 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def requested(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and content that :class:`Page` answers with."""
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "headers": fields}
-    asyncio.run(Page()(scope, None, send))  # type: ignore[arg-type]
-    start, body = sent
-    return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body["body"]
-
-
-def test_every_file_comes_with_a_tag_and_a_policy_that_lets_nothing_else_in() -> None:
-    folder = ROOT / "runtime/edgefer_runtime/serving/page"
-    files = [path for path in folder.iterdir() if path.suffix in (".html", ".css", ".js", ".svg")]
-    assert len(files) > 10
-    for path in files:
-        status, headers, content = requested("/" if path.name == "index.html" else f"/{path.name}")
-        assert status == 200 and content == path.read_bytes()
-        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
-        assert policy.pop("default-src") == policy.pop("frame-ancestors") == "'none'"
-        assert {*policy.values()} == {"'self'", "'none'"}
-        assert requested(f"/{path.name.replace('index.html', '')}", if_none_match=headers["etag"])[0] == 304
-        assert requested(f"/{path.name.replace('index.html', '')}", if_none_match='"other"')[0] == 200
-        assert b"http://" not in content.replace(b"http://www.w3.org/2000/svg", b"")
-        assert b"https://" not in content
+def test_the_camera_shows_what_every_face_expresses(page: Opened) -> None:
+    page.start_camera()
+    page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
+    page.wait(lambda: "face 2" in page["spoken"].get_attribute("textContent"))
+    best = page.run(
+        "return [...document.querySelectorAll('.bars .best .value')].map(e => parseInt(e.textContent))"
+    )
+    assert len(best) == 2 and min(best) > 50
+    trends = page.driver.find_elements(By.CLASS_NAME, "trend")
+    told = [trend.accessible_name for trend in trends]
+    assert all(each.startswith("Last 30 seconds, on average: ") for each in told)
+    assert "happiness" in "".join(told) and "surprise" in "".join(told)
+    for name in ("server-p50", "server-p95", "trip-p50", "trip-p95"):
+        page.wait(lambda name=name: page[name].text.removesuffix(" ms").isdigit())
+    page.wait(lambda: page["rate"].text != "–")
+    assert float(page["rate"].text) > 0
+    assert "synthfer:eval" in page["facts"].text and "fp32" in page["facts"].text
 
 
-@pytest.mark.parametrize(
-    ("path", "method", "status"),
-    [
-        ("/__init__.py", "GET", 404),
-        ("/../page.css", "GET", 404),
-        ("/index.html", "GET", 404),
-        ("/", "PUT", 405),
-    ],
-)
-def test_nothing_else_is_served(path: str, method: str, status: int) -> None:
-    with pytest.raises(HTTPException) as caught:
-        requested(path, method)
-    assert caught.value.status_code == status
+def test_boxes_lie_over_the_faces_mirrored_and_not(page: Opened) -> None:
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+    one_face = frame(HAPPINESS)
+    # A box's upright side is a column of the overlay that is drawn on along a good part of its height.
+    sides = (
+        "const canvas = document.getElementById('overlay'), { width, height } = canvas;"
+        "const { data } = canvas.getContext('2d').getImageData(0, 0, width, height), columns = [];"
+        "for (let x = 0; x < width; x++) { let drawn = 0;"
+        "for (let y = 0; y < height; y++) drawn += data[4 * (y * width + x) + 3] > 200;"
+        "if (drawn > 0.25 * height) columns.push(x / width); } return columns;"
+    )
+    page.drop(png(one_face))
+    page.wait(lambda: page["state"].text == "Picture" and len(page.labels) == 1)
+    straight = page.run(sides)
+    face = (FACE_LEFT / 640, (FACE_LEFT + FACE_SIDE) / 640)
+    assert straight and face[0] < min(straight) < max(straight) < face[1]
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+    for mirrored in (True, False):
+        assert page["mirror"].is_selected() == mirrored
+        turned = page.run("return getComputedStyle(document.getElementById('video')).transform")
+        assert turned.startswith("matrix(-1") == mirrored
+        columns = np.array(page.run(sides))
+        middle = np.median(columns[columns < 0.5])
+        at = (FACE_LEFT if not mirrored else 640 - FACE_RIGHT - FACE_SIDE) / 640
+        assert at < middle < at + FACE_SIDE / 640
+        page["mirror"].click()
 
 
-class TestInABrowser:
-    """Each test opens the page anew; the camera shows a happy face, left, and a surprised one, right."""
+def test_one_request_at_a_time_and_none_to_anywhere_else(page: Opened, served: Server) -> None:
+    page.run(
+        "const real = window.fetch; window.most = window.now = 0;"
+        "window.fetch = (...words) => { window.most = Math.max(window.most, ++window.now);"
+        "return real(...words).finally(() => window.now--); };"
+    )
+    page.start_camera()
+    page.wait(lambda: "face 2" in page["spoken"].get_attribute("textContent"))
+    assert page.run("return window.most") == 1
+    entries = [json.loads(entry["message"])["message"] for entry in page.driver.get_log("performance")]
+    urls = {
+        entry["params"]["request"]["url"]
+        for entry in entries
+        if entry["method"] == "Network.requestWillBeSent"
+    }
+    assert len(urls) > 10 and all(url.startswith(served.url) for url in urls)
+    refused = page.driver.execute_async_script(
+        "const done = arguments[0];"
+        "addEventListener('securitypolicyviolation', ({ blockedURI }) => done(blockedURI));"
+        "fetch('http://robot:1/').catch(() => {});"
+    )
+    assert refused.startswith("http://robot:1")
 
-    pytestmark = in_a_browser
 
-    def test_the_camera_shows_what_every_face_expresses(self, page: Opened) -> None:
-        page.start_camera()
-        page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
-        page.wait(lambda: "face 2" in page["spoken"].get_attribute("textContent"))
-        best = page.run(
-            "return [...document.querySelectorAll('.bars .best .value')].map(e => parseInt(e.textContent))"
-        )
-        assert len(best) == 2 and min(best) > 50
-        trends = page.driver.find_elements(By.CLASS_NAME, "trend")
-        told = [trend.accessible_name for trend in trends]
-        assert all(each.startswith("Last 30 seconds, on average: ") for each in told)
-        assert "happiness" in "".join(told) and "surprise" in "".join(told)
-        for name in ("server-p50", "server-p95", "trip-p50", "trip-p95"):
-            page.wait(lambda name=name: page[name].text.removesuffix(" ms").isdigit())
-        page.wait(lambda: page["rate"].text != "–")
-        assert float(page["rate"].text) > 0
-        assert "synthfer:eval" in page["facts"].text and "fp32" in page["facts"].text
+def test_a_picture_is_dropped_pasted_or_chosen(page: Opened, tmp_path: Path) -> None:
+    page.drop(b"no picture at all")
+    page.wait(lambda: "cannot be read as a picture" in page["trouble"].text)
+    page.drop(png(frame(DISGUST)))
+    page.wait(lambda: page.labels == ["disgust"])
+    assert page["state"].text == "Picture" and page["trouble"].text == ""
+    assert page["spoken"].get_attribute("textContent") == "face 1: disgust"
+    assert not page.driver.find_element(By.CLASS_NAME, "trend").is_displayed()
+    page.drop(png(frame(HAPPINESS, SURPRISE)), "paste")
+    page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
+    path = tmp_path / "empty.png"
+    path.write_bytes(png(np.full((300, 200, 3), 110, np.uint8)))
+    page["file"].send_keys(str(path))
+    page.wait(lambda: "No face in the picture." in page["seen"].text)
+    assert page.labels == []
 
-    def test_boxes_lie_over_the_faces_mirrored_and_not(self, page: Opened) -> None:
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
-        one_face = frame(HAPPINESS)
-        # A box's upright side is a column of the overlay that is drawn on along a good part of its height.
-        sides = (
-            "const canvas = document.getElementById('overlay'), { width, height } = canvas;"
-            "const { data } = canvas.getContext('2d').getImageData(0, 0, width, height), columns = [];"
-            "for (let x = 0; x < width; x++) { let drawn = 0;"
-            "for (let y = 0; y < height; y++) drawn += data[4 * (y * width + x) + 3] > 200;"
-            "if (drawn > 0.25 * height) columns.push(x / width); } return columns;"
-        )
-        page.drop(png(one_face))
-        page.wait(lambda: page["state"].text == "Picture" and len(page.labels) == 1)
-        straight = page.run(sides)
-        face = (FACE_LEFT / 640, (FACE_LEFT + FACE_SIDE) / 640)
-        assert straight and face[0] < min(straight) < max(straight) < face[1]
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
-        for mirrored in (True, False):
-            assert page["mirror"].is_selected() == mirrored
-            turned = page.run("return getComputedStyle(document.getElementById('video')).transform")
-            assert turned.startswith("matrix(-1") == mirrored
-            columns = np.array(page.run(sides))
-            middle = np.median(columns[columns < 0.5])
-            at = (FACE_LEFT if not mirrored else 640 - FACE_RIGHT - FACE_SIDE) / 640
-            assert at < middle < at + FACE_SIDE / 640
-            page["mirror"].click()
 
-    def test_one_request_at_a_time_and_none_to_anywhere_else(self, page: Opened, served: Server) -> None:
-        page.run(
-            "const real = window.fetch; window.most = window.now = 0;"
-            "window.fetch = (...words) => { window.most = Math.max(window.most, ++window.now);"
-            "return real(...words).finally(() => window.now--); };"
-        )
-        page.start_camera()
-        page.wait(lambda: "face 2" in page["spoken"].get_attribute("textContent"))
-        assert page.run("return window.most") == 1
-        entries = [json.loads(entry["message"])["message"] for entry in page.driver.get_log("performance")]
-        urls = {
-            entry["params"]["request"]["url"]
-            for entry in entries
-            if entry["method"] == "Network.requestWillBeSent"
-        }
-        assert len(urls) > 10 and all(url.startswith(served.url) for url in urls)
+def test_another_model_takes_over(page: Opened) -> None:
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+    names = page.run("return [...document.querySelectorAll('#model option')].map(each => each.textContent)")
+    assert names[0] == "pattlite · fp32 · onnxruntime" and names[1].startswith("colour (")
+    bars = "return [...document.querySelectorAll('.face:first-child .name')].map(each => each.textContent)"
+    assert len(page.run(bars)) == 7
+    Select(page["model"]).select_by_index(1)
+    page.wait(lambda: page.run(bars) == ["happiness", "sadness", "surprise"])
+    Select(page["model"]).select_by_index(0)
+    page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
 
-    def test_a_picture_is_dropped_pasted_or_chosen(self, page: Opened, tmp_path: Path) -> None:
-        page.drop(b"no picture at all")
-        page.wait(lambda: "cannot be read as a picture" in page["trouble"].text)
-        page.drop(png(frame(DISGUST)))
-        page.wait(lambda: page.labels == ["disgust"])
-        assert page["state"].text == "Picture" and page["trouble"].text == ""
-        assert page["spoken"].get_attribute("textContent") == "face 1: disgust"
-        assert not page.driver.find_element(By.CLASS_NAME, "trend").is_displayed()
-        page.drop(png(frame(HAPPINESS, SURPRISE)), "paste")
-        page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
-        path = tmp_path / "empty.png"
-        path.write_bytes(png(np.full((300, 200, 3), 110, np.uint8)))
-        page["file"].send_keys(str(path))
-        page.wait(lambda: "No face in the picture." in page["seen"].text)
-        assert page.labels == []
 
-    def test_another_model_takes_over(self, page: Opened) -> None:
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
-        names = page.run(
-            "return [...document.querySelectorAll('#model option')].map(each => each.textContent)"
-        )
-        assert names[0] == "pattlite · fp32 · onnxruntime" and names[1].startswith("colour (")
-        bars = (
-            "return [...document.querySelectorAll('.face:first-child .name')].map(each => each.textContent)"
-        )
-        assert len(page.run(bars)) == 7
-        Select(page["model"]).select_by_index(1)
-        page.wait(lambda: page.run(bars) == ["happiness", "sadness", "surprise"])
-        Select(page["model"]).select_by_index(0)
-        page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
+def test_the_keyboard_is_enough_and_all_it_reaches_has_a_name(page: Opened) -> None:
+    page.wait(lambda: page.run("return document.querySelectorAll('#model option').length > 0"))
 
-    def test_the_keyboard_is_enough_and_all_it_reaches_has_a_name(self, page: Opened) -> None:
-        page.wait(lambda: page.run("return document.querySelectorAll('#model option').length > 0"))
+    def press(keys: str) -> str:
+        page.driver.switch_to.active_element.send_keys(keys)
+        focused = page.driver.switch_to.active_element
+        assert focused.accessible_name
+        shown = "return getComputedStyle(arguments[0]).outlineStyle"
+        assert page.run(shown, focused) == "solid", "where the focus is must be seen"
+        return str(focused.get_attribute("id"))
 
-        def press(keys: str) -> str:
-            page.driver.switch_to.active_element.send_keys(keys)
-            focused = page.driver.switch_to.active_element
-            assert focused.accessible_name
-            shown = "return getComputedStyle(arguments[0]).outlineStyle"
-            assert page.run(shown, focused) == "solid", "where the focus is must be seen"
-            return str(focused.get_attribute("id"))
+    assert [press(Keys.TAB) for _ in range(3)] == ["model", "camera", "choose"]
+    assert press(Keys.SHIFT + Keys.TAB) == "camera"
+    press(Keys.ENTER)
+    page.wait_for_state("Live")
+    assert press(Keys.TAB) == "pause"
+    press(Keys.SPACE)
+    page.wait_for_state("Paused")
+    page.wait(lambda: len(page.labels) == 2)
+    assert page.run("return document.getElementById('video').paused")
+    press(Keys.SPACE)
+    page.wait_for_state("Live")
+    assert not page.run("return document.getElementById('video').paused")
 
-        assert [press(Keys.TAB) for _ in range(3)] == ["model", "camera", "choose"]
-        assert press(Keys.SHIFT + Keys.TAB) == "camera"
-        press(Keys.ENTER)
-        page.wait_for_state("Live")
-        assert press(Keys.TAB) == "pause"
-        press(Keys.SPACE)
-        page.wait_for_state("Paused")
-        page.wait(lambda: len(page.labels) == 2)
-        assert page.run("return document.getElementById('video').paused")
-        press(Keys.SPACE)
-        page.wait_for_state("Live")
-        assert not page.run("return document.getElementById('video').paused")
 
-    @pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, True)])
-    def test_it_fits_a_phone_and_both_schemes(self, page: Opened, width: int, dark: bool) -> None:
-        tool.resize(page.driver, width, 740, dark=dark)
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
-        assert page.run("return document.documentElement.scrollWidth") <= width
-        edges = page.run(
-            "return [...document.querySelectorAll('button, select, canvas, video, .bars, table, dl')]"
-            ".map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
-        )
-        assert all(0 <= left <= right <= width for left, right in edges)
-        ground = page.run("return getComputedStyle(document.body).backgroundColor")
-        assert (sum(map(int, ground.removeprefix("rgb(").removesuffix(")").split(","))) < 200) == dark
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, True)])
+def test_it_fits_a_phone_and_both_schemes(page: Opened, width: int, dark: bool) -> None:
+    tool.resize(page.driver, width, 740, dark=dark)
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    edges = page.run(
+        "return [...document.querySelectorAll('button, select, canvas, video, .bars, table, dl')]"
+        ".map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
+    )
+    assert all(0 <= left <= right <= width for left, right in edges)
+    ground = page.run("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground.removeprefix("rgb(").removesuffix(")").split(","))) < 200) == dark
 
-    def test_less_motion_where_that_is_asked_for(self, page: Opened) -> None:
-        asked = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
-        moves = "return getComputedStyle(document.querySelector('.fill')).transitionDuration"
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
-        assert page.run(moves) != "0s"
-        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", asked)
-        assert page.run(moves) == "0s"
 
-    def test_why_there_is_no_camera_is_explained(self, driver: Chrome, served: Server) -> None:
-        far = Opened(driver, f"http://robot:{served.url.rpartition(':')[2]}")
-        far["camera"].click()
-        far.wait(lambda: "over plain HTTP from another machine" in far["trouble"].text)
-        far.drop(png(frame(DISGUST)))
-        far.wait(lambda: far.labels == ["disgust"])
-        refusing = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
-        for switches, words in (((), "There is no camera here."), (refusing, "The camera was refused.")):
-            with tool.browser(None, *switches) as other:
-                page = Opened(other, served.url)
-                page["camera"].click()
-                page.wait(lambda page=page, words=words: words in page["trouble"].text)
+def test_less_motion_where_that_is_asked_for(page: Opened) -> None:
+    asked = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    moves = "return getComputedStyle(document.querySelector('.fill')).transitionDuration"
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+    assert page.run(moves) != "0s"
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", asked)
+    assert page.run(moves) == "0s"
 
-    def test_a_lost_server_is_told_of_and_found_again(
-        self, driver: Chrome, start: Callable[..., Server], tiny: Bundle, pattlite: Path
-    ) -> None:
-        server = start(f"face={tiny.path}")
-        page = Opened(driver, server.url)
-        page.start_camera()
-        server.stop(signal.SIGKILL)
-        page.wait(lambda: "does not answer" in page["trouble"].text)
-        start(f"face={pattlite}", "--port", server.url.rpartition(":")[2])
-        page.wait_for_state("Live")
-        page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
-        assert page["trouble"].text == "" and "pattlite" in page["facts"].text
 
-    def test_a_token_is_asked_for_until_it_is_right(
-        self, driver: Chrome, start: Callable[..., Server], tiny: Bundle
-    ) -> None:
-        page = Opened(driver, start(f"face={tiny.path}", EDGEFER_TOKEN="open-sesame").url)
-        for text in ("sesame", "open-sesame"):
-            page.wait(lambda: page["token"].is_displayed())
-            assert "asks for its token" in page["trouble"].text
-            page["token-text"].send_keys(text, Keys.ENTER)
-        page.wait(lambda: not page["token"].is_displayed() and page["facts"].text)
-        page.start_camera()
-        page.wait(lambda: len(page.labels) == 2)
+def test_why_there_is_no_camera_is_explained(driver: Chrome, served: Server) -> None:
+    far = Opened(driver, f"http://robot:{served.url.rpartition(':')[2]}")
+    far["camera"].click()
+    far.wait(lambda: "over plain HTTP from another machine" in far["trouble"].text)
+    far.drop(png(frame(DISGUST)))
+    far.wait(lambda: far.labels == ["disgust"])
+    refusing = ("--use-fake-device-for-media-stream", "--deny-permission-prompts")
+    for switches, words in (((), "There is no camera here."), (refusing, "The camera was refused.")):
+        with tool.browser(None, *switches) as other:
+            page = Opened(other, served.url)
+            page["camera"].click()
+            page.wait(lambda page=page, words=words: words in page["trouble"].text)
 
-    def test_a_busy_server_is_waited_for(
-        self, driver: Chrome, start: Callable[..., Server], tiny: Bundle
-    ) -> None:
-        server = start(f"face={tiny.path}", "--engines", "1", "--queue", "1")
-        page = Opened(driver, server.url)
-        page.start_camera()
-        over = threading.Event()
 
-        def press() -> None:
-            picture = png(frame(HAPPINESS, SURPRISE))
-            while not over.is_set():
-                ask(server, "POST", "/v1/faces", picture, Content_Type="image/png")
+@pytest.mark.parametrize("name", ["face", "other"])
+def test_a_lost_server_is_told_of_and_found_again_with_what_it_then_has(
+    driver: Chrome, start: Callable[..., Server], tiny: Bundle, pattlite: Path, name: str
+) -> None:
+    server = start(f"face={tiny.path}")
+    page = Opened(driver, server.url)
+    page.start_camera()
+    server.stop(signal.SIGKILL)
+    page.wait(lambda: "does not answer" in page["trouble"].text)
+    start(f"{name}={pattlite}", "--port", server.url.rpartition(":")[2])
+    page.wait_for_state("Live")
+    page.wait(lambda: sorted(page.labels) == ["happiness", "surprise"])
+    assert page["trouble"].text == "" and "pattlite" in page["facts"].text
 
-        threads = [threading.Thread(target=press) for _ in range(4)]
+
+def test_a_token_is_asked_for_until_it_is_right(
+    driver: Chrome, start: Callable[..., Server], tiny: Bundle
+) -> None:
+    page = Opened(driver, start(f"face={tiny.path}", EDGEFER_TOKEN="open-sesame").url)
+    for text in ("sesame", "open-sesame"):
+        page.wait(lambda: page["token"].is_displayed())
+        assert "asks for its token" in page["trouble"].text
+        page["token-text"].send_keys(text, Keys.ENTER)
+    page.wait(lambda: not page["token"].is_displayed() and page["facts"].text)
+    page.start_camera()
+    page.wait(lambda: len(page.labels) == 2)
+
+
+def test_a_busy_server_is_waited_for(driver: Chrome, start: Callable[..., Server], tiny: Bundle) -> None:
+    server = start(f"face={tiny.path}", "--engines", "1", "--queue", "1")
+    page = Opened(driver, server.url)
+    page.start_camera()
+    over = threading.Event()
+
+    def press() -> None:
+        picture = png(frame(HAPPINESS, SURPRISE))
+        while not over.is_set():
+            ask(server, "POST", "/v1/faces", picture, Content_Type="image/png")
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        page.wait(lambda: "The server is busy." in page["trouble"].text)
+    finally:
+        over.set()
         for thread in threads:
-            thread.start()
-        try:
-            page.wait(lambda: "The server is busy." in page["trouble"].text)
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
-        page.wait_for_state("Live")
-        assert page["trouble"].text == ""
+            thread.join()
+    page.wait_for_state("Live")
+    assert page["trouble"].text == ""
 
-    def test_smoothing_is_the_analyzers(self, page: Opened) -> None:
-        draws = np.random.default_rng(0)
-        rows = draws.dirichlet(np.ones(3), 20)
-        times = np.cumsum(draws.uniform(0.01, 0.5, 20))
-        belief = Belief(0.3)
-        expected = [
-            belief.update(row.astype(np.float32), time) for row, time in zip(rows, times, strict=True)
-        ]
-        found = page.driver.execute_async_script(
-            "const [rows, times, done] = arguments;"
-            "import('/tracks.js').then(({ Tracks }) => { const tracks = new Tracks();"
-            "done(rows.map((row, index) => {"
-            "const box = { left: index, top: 0, right: index + 50, bottom: 50 };"
-            "const probabilities = Object.fromEntries(row.map((share, place) => [`class ${place}`, share]));"
-            "const [track] = tracks.update([{ box, probabilities }], times[index]);"
-            "return [track.number, track.probabilities.map(([name, share]) => share)]; })); });",
-            rows.tolist(),
-            times.tolist(),
-        )
-        assert {number for number, _ in found} == {1}
-        np.testing.assert_allclose([shares for _, shares in found], expected, atol=1e-5)
+
+def test_smoothing_is_the_analyzers(page: Opened) -> None:
+    draws = np.random.default_rng(0)
+    rows = draws.dirichlet(np.ones(3), 20)
+    times = np.cumsum(draws.uniform(0.01, 0.5, 20))
+    belief = Belief(0.3)
+    expected = [belief.update(row.astype(np.float32), time) for row, time in zip(rows, times, strict=True)]
+    found = page.driver.execute_async_script(
+        "const [rows, times, done] = arguments;"
+        "import('/tracks.js').then(({ Tracks }) => { const tracks = new Tracks();"
+        "done(rows.map((row, index) => {"
+        "const box = { left: index, top: 0, right: index + 50, bottom: 50 };"
+        "const probabilities = Object.fromEntries(row.map((share, place) => [`class ${place}`, share]));"
+        "const [track] = tracks.update([{ box, probabilities }], times[index]);"
+        "return [track.number, track.probabilities.map(([name, share]) => share)]; })); });",
+        rows.tolist(),
+        times.tolist(),
+    )
+    assert {number for number, _ in found} == {1}
+    np.testing.assert_allclose([shares for _, shares in found], expected, atol=1e-5)

@@ -60,6 +60,7 @@ function onAnswer({ message, tripMs }, { jpeg, width, height }) {
 function onRefusal(refusal) {
   setState("trouble", refusal instanceof Refusal ? words.ofServer(refusal) : `This page failed: ${refusal.message}`);
   if (refusal.status === 401) askForToken();
+  if (refusal.status === 404) loadModels();
 }
 
 function drawLast() {

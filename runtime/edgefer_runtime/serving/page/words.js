@@ -26,7 +26,7 @@ export function ofServer({ status, message }) {
     case 401:
       return "The server asks for its token.";
     case 404:
-      return "The server no longer has this model. Choose another.";
+      return "The server no longer has this model; taking another.";
     case 413:
       return "The picture is too large for this server. Choose a smaller one.";
     case 501:
