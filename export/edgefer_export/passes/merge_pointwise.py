@@ -34,7 +34,7 @@ def merge_pointwise(model: ModelProto) -> int:
         weights, read = constants(model), readers(model)
         makers = {value: node for node in graph.node for value in node.output}
         pair = [makers[value] for value in total.input if value in makers]
-        if len(pair) < 2 or not all(is_pointwise(node, weights) for node in pair):
+        if len(pair) < 2 or not all(_is_pointwise(node, weights) for node in pair):
             continue
         parts = [makers.get(node.input[0]) for node in pair]
         joins = [part for part in parts if part is not None and _joins_channels(part, read)]
@@ -69,7 +69,7 @@ def merge_pointwise(model: ModelProto) -> int:
     return merged
 
 
-def is_pointwise(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
+def _is_pointwise(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
     """Whether ``node`` is a 1x1 convolution of stride 1 with a bias."""
     if node.op_type != "Conv" or len(node.input) != 3 or not all(name in weights for name in node.input[1:]):
         return False

@@ -47,14 +47,13 @@ class OpenVino(Target):
         return find_spec("openvino") is not None
 
     def prepare(self, float_onnx: Path, workdir: Path) -> Path:
-        """After ``transposed_as_plain`` and ``merge_twins`` of :mod:`edgefer_export.passes`."""
+        """Without small transposed convolutions; see :mod:`edgefer_export.passes.transposed_as_plain`."""
         import onnx
 
-        from edgefer_export.passes.merge_twins import merge_twins
         from edgefer_export.passes.transposed_as_plain import transposed_as_plain
 
         model = onnx.load(float_onnx)
-        if not transposed_as_plain(model) + merge_twins(model):
+        if not transposed_as_plain(model):
             return float_onnx
         plain = workdir / "plain.onnx"
         write_whole(plain, model.SerializeToString())
