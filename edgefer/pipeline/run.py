@@ -125,8 +125,8 @@ class Run:
 def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     """Analyze footage, frame by frame, and record what is asked for.
 
-    Ctrl-C, SIGTERM, closing the window and an error of the footage end it after the frame at hand, and what was
-    recorded so far is kept, whole; before the first frame, nothing is.
+    Ctrl-C, SIGTERM, closing the window and an error of the footage end it after the frame at hand, and what
+    was recorded so far is kept, whole; before the first frame, nothing is.
 
     Raises:
         UsageError: footage, outputs and options that do not fit.

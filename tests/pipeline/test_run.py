@@ -31,6 +31,7 @@ from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, MissingError, UsageError
 from edgefer_runtime.manifest import Manifest
 from edgefer_runtime.messages.schema import decode_faces
+from edgefer_runtime.overlay import Overlay
 
 SHEET = Path(__file__).parents[2] / "docs" / "synthfer.jpg"
 FACES = ((225, 556), (353, 556))
@@ -144,6 +145,7 @@ def test_a_folder_of_pictures_and_as_a_film(
         Image.fromarray(frame).save(tmp_path / "in" / ("b" if number > 1 else "") / f"{number}.png")
     loose = run(tmp_path / "in", "-o", str(tmp_path / "out"))
     assert (loose["tracks"], loose["label_changes_per_s"], len(loose["pictures"])) == (0, None, 4)
+    assert {face["track"] for picture in loose["pictures"] for face in picture["faces"]} == {None}
     written = sorted(
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")
     )
@@ -173,13 +175,33 @@ def test_json_lines_to_standard_output(bundle: Path, film: Path) -> None:
 
 
 def test_a_film_played_live_drops_what_it_has_no_time_for(
-    run: Callable[..., Any], film: Path, tmp_path: Path
+    run: Callable[..., Any], film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = run(film, "--live", "-o", str(tmp_path / "faces.jsonl"))
+    draw = Overlay.draw
+
+    def slowly(self: Overlay, *arguments: Any) -> np.ndarray:
+        time.sleep(0.25)
+        return draw(self, *arguments)
+
+    monkeypatch.setattr(Overlay, "draw", slowly)
+    summary = run(film, "--live", "-o", str(tmp_path / "seen"), "-o", str(tmp_path / "faces.jsonl"))
     ids = [json.loads(line)["frame"]["id"] for line in (tmp_path / "faces.jsonl").open()]
     assert ids == sorted({*ids}) and ids[-1] == 5 and len(ids) == summary["frames"]
-    assert summary["frames"] + summary["dropped"] == 6
+    assert summary["dropped"] == 6 - summary["frames"] >= 2
     assert summary["seconds"] >= 0.5 - 1 / HZ, "by the clock"
+
+
+def test_changes_of_label_are_counted_over_the_time_of_tracks(
+    run: Callable[..., Any], frames: list[np.ndarray], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, frame in enumerate(frames):
+        shown = frame if number < 3 else frame[..., ::-1]  # red faces turn blue
+        Image.fromarray(shown).save(tmp_path / "in" / f"{number}.png")
+    summary = run(tmp_path / "in", "--hz", "10", "--smoothing", "0")
+    assert summary["tracks"] == 2 and summary["faces"] == 12
+    # Each of both is followed from the second frame on, for 0.4 s, and changes once.
+    assert summary["label_changes_per_s"] == pytest.approx(2 / 0.8)
 
 
 def test_playback_keeps_a_films_time(film: Path) -> None:
