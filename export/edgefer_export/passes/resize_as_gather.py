@@ -9,7 +9,7 @@ Two matrix products with the interpolation weights: 170 us.)
 
 A target pixel i lies at (i + 0.5) * source / target - 0.5 of the source, clamped to its edges, and is the
 mean of the pixels on both sides of it, weighted by nearness. Columns are gathered first: whole rows are
-cheap to copy, and there are fewer of them before the resize than after it.
+cheap to copy, and in a small crop there are fewer of them before the resize than after it.
 """
 
 from __future__ import annotations
