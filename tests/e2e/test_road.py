@@ -82,6 +82,8 @@ def test_bench_measures_them_and_keeps_records(place: Path, exported: list[dict[
     assert len(list((place / "runs/bench").glob("*.json"))) == len(records) == len(exported)
     by_engine = {(record["target"], record["precision"]): record["accuracy"] for record in records}
     assert by_engine == {(row["target"], row["precision"]): row["accuracy"] for row in exported}
+    assert {record["drop"]["against"] for record in records} == {"the float network"}
+    assert all(abs(record["accuracy_drop"]) <= 6 for record in records), "four of seventy faces"
 
 
 def test_int8_is_faster_than_float_where_the_processor_multiplies_int8(
