@@ -159,8 +159,13 @@ def test_a_video_in_and_out(run: Callable[..., Any], film: Path, tmp_path: Path)
     cv2 = pytest.importorskip("cv2")
     once = run(film, "-o", str(tmp_path / "once.mp4"), "-o", str(tmp_path / "once.jsonl"))
     assert once["outputs"] == [str(tmp_path / "once.mp4"), str(tmp_path / "once.jsonl")]
-    twice = run(tmp_path / "once.mp4", "-o", str(tmp_path / "twice.avi"), "--detector", "short-range")
+    again = ["-o", str(tmp_path / "twice.avi"), "-o", str(tmp_path / "twice.jsonl")]
+    twice = run(tmp_path / "once.mp4", *again, "--detector", "short-range")
     assert twice["frames"] == 6 and twice["faces"] == 12
+    messages = map(decode_faces, (tmp_path / "twice.jsonl").read_bytes().splitlines())
+    assert {face["label"] for message in messages for face in message["faces"]} == {"red"}, (
+        "in RGB, both ways"
+    )
     video = cv2.VideoCapture(str(tmp_path / "twice.avi"))
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (6, HZ)
     there, picture = video.read()
