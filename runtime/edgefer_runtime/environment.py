@@ -9,7 +9,6 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -173,6 +172,8 @@ def governor(root: Path = ROOT) -> str | None:
 
 def packages() -> dict[str, str]:
     """Versions of the installed packages that matter; none is imported."""
+    from importlib import metadata  # here: it takes longer to import than all of this package
+
     installed = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
     return {name: found.version for name, found in installed.items() if found is not None}
 

@@ -47,6 +47,13 @@ def test_everything_loads_numpy_and_the_standard_library_only() -> None:
     assert extra == {"edgefer_runtime"}
 
 
+def test_what_a_robot_imports_leaves_out_what_is_slow_to_load() -> None:
+    loaded = loaded_by("from edgefer_runtime import Bundle, Classifier, FaceAnalyzer") - loaded_by(
+        "import numpy"
+    )
+    assert "threading" in loaded and not loaded & {"asyncio", "csv", "email", "http", "logging", "socket"}
+
+
 def test_importing_changes_nothing_global() -> None:
     code = """
 import gc, locale, os, signal, sys, threading, warnings, logging

@@ -6,7 +6,6 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -107,6 +106,8 @@ class Engine(ABC):
     def _open_apart(self) -> None:
         # Both libraries make denormal floats zero in the thread that opens a model, and leave it so: a thread
         # that ends with the opening keeps that from the caller's own arithmetic.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1) as opener:
             self.provider = opener.submit(self._open, self._bundle, self._opening).result()
         self._process = os.getpid()
