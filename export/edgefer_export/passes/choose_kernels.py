@@ -3,8 +3,9 @@
 OpenVINO 2026.4.1 computes every convolution by batches of small matrix products, which pay for long sums.
 Over three colours, or the one to four channels of a gate, its generated convolution kernels are faster: the
 first convolution of FCSDNet takes 114 instead of 137 us in INT8, of PAtt-Lite 92 instead of 116, a gate's
-layer three quarters of the time (two threads, AVX-512 VNNI). What is asked for is an attribute in the IR; a
-processor without such a kernel, and a version without the attribute, run what they would run anyway.
+layer three quarters of the time (two threads, AVX-512 VNNI, a crowded machine). What is asked for is an
+attribute in the IR; a processor without such a kernel, and a version without the attribute, run what they
+would run anyway.
 """
 
 from __future__ import annotations
