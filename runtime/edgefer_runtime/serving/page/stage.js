@@ -24,6 +24,7 @@ export class Stage {
     this.#deviceId = opened;
     this.mirrored = facingMode !== "environment";
     this.#video.srcObject = stream;
+    this.#video.hidden = false; // Safari plays nothing that is hidden
     await this.#video.play();
     this.#show(this.#video);
   }
