@@ -57,6 +57,7 @@ DESCRIBED = _object(
     size_bytes=INTEGER,
     accuracy=_schema(["object", "null"]),  # type: ignore[arg-type]
     licence=STRING,
+    notice=STRING,
 )
 INFER_REQUEST = _schema(
     "object",

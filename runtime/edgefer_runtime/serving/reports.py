@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import edgefer_runtime
@@ -127,4 +127,12 @@ def described(model: ServedModel) -> dict[str, Any]:
         "size_bytes": manifest.size_bytes,
         "accuracy": manifest.accuracy,
         "licence": manifest.licence,
+        "notice": _notice(manifest.provenance),
     }
+
+
+def _notice(provenance: Mapping[str, Any]) -> str:
+    """What is to be known about weights, or else data, before their numbers are believed."""
+    weights = provenance.get("weights")
+    told = weights.get("notice") if isinstance(weights, Mapping) else None
+    return str(told or provenance.get("notice", ""))
