@@ -26,6 +26,7 @@ def record(target="onnxruntime", precision="int8", **changes):
         "accuracy_interval": [70.12, 74.24],
         "accuracy_drop": -0.314,
         "accuracy_drop_ci": [-1.1, 0.8],
+        "drop": {"against": "onnxruntime fp32"},
         "id": 66.1,
         "evaluation": {"accuracy": 72.13, "subject_interval": [67.9, 76.2], "subjects": 100},
         "stability": {"stable": True, "reasons": [], "null_ratio": {"interval": [0.981, 1.012]}},
@@ -74,6 +75,7 @@ def test_what_must_be_known_stands_below_the_table_letter_by_letter():
     text = " ".join(rendered(*bench_table([record(), doubtful])).split())
     assert NOTICE in text
     assert "synthfer:eval[:1050], 3,500 images" in text
+    assert "drop against onnxruntime fp32 paired" in text
     assert "aarch64; 2 threads, batch 1, single stream" in text
     assert "for new people" in text and "72.1 [67.9…76.2] % over 100 subjects" in text
     assert "(A/A, should hold 1): 0.98…1.01" in text
