@@ -32,6 +32,13 @@ def run(
             help="Write .mp4, .jsonl, .png, a folder of pictures, or JSON lines to `-`; repeat for more.",
         ),
     ] = None,
+    publish: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Send faces to mqtt://host/topic or zenoh://host:port/key; repeat for more.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Open a window; Escape closes it.")] = False,
     live: Annotated[
         bool, typer.Option("--live", help="Play a film as a camera would, dropping what comes too fast.")
@@ -72,6 +79,7 @@ def run(
         source=source,
         hz=hz,
         outputs=outputs,
+        publish=tuple(publish or ()),
         live=live,
         show=show,
         detector=detector.value,
@@ -125,6 +133,8 @@ def _summarize(done: Run) -> None:
     for path in facts["outputs"]:
         if path != "-":
             say(f"wrote {path}")
+    for to in facts["published"]:
+        say(f"sent {_count(to['sent'], 'message')} to {to['address']}, {to['dropped']:,} dropped")
 
 
 def _count(number: int, what: str) -> str:

@@ -23,10 +23,11 @@ from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
 from edgefer_runtime.errors import EdgeferError, UsageError
 from edgefer_runtime.faces import BlazeFace
-from edgefer_runtime.messages.schema import FacesMessage, faces_as_json
+from edgefer_runtime.messages import FacesMessage, Publisher, faces_as_json, open_publisher
 from edgefer_runtime.overlay import Overlay
 
 RECONNECT_S = 30.0
+REACH_S = 10.0
 FEWEST_FOR_P99 = 100
 
 
@@ -38,6 +39,8 @@ class RunSettings:
         bundle: the engine: a bundle's path, or an installed model's name.
         source: as :func:`edgefer.pipeline.footage.find_footage` takes it, with ``hz``.
         outputs: recordings to make.
+        publish: addresses that the faces of every frame are sent to, as
+            :func:`edgefer_runtime.messages.open_publisher` takes them.
         live: play a film by the clock and drop what comes too fast, as with a camera.
         show: open a window.
         detector: a BlazeFace model; detect_every, smoothing_s: as an analyzer takes them.
@@ -50,6 +53,7 @@ class RunSettings:
     source: str
     hz: float | None = None
     outputs: tuple[Path, ...] = ()
+    publish: tuple[str, ...] = ()
     live: bool = False
     show: bool = False
     detector: str = "full-range"
@@ -76,6 +80,7 @@ class Run:
         tracked_s, label_changes: how long tracks were seen in all, and how often their labels changed.
         messages: the faces of pictures that stand alone.
         outputs: what was written.
+        publishers: where messages went.
         signal: the signal that ended it, if one did.
         error: what ended the footage early: a camera that was lost, a damaged picture.
     """
@@ -93,6 +98,7 @@ class Run:
     label_changes: int = 0
     messages: list[FacesMessage] = field(default_factory=list)
     outputs: tuple[Path, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
     signal: int | None = None
     error: EdgeferError | None = None
 
@@ -116,6 +122,9 @@ class Run:
                 round(self.label_changes / self.tracked_s, 3) if self.tracked_s else None
             ),
             "outputs": [str(path) for path in self.outputs],
+            "published": [
+                {"address": to.address, "sent": to.sent, "dropped": to.dropped} for to in self.publishers
+            ],
             "interrupted": self.signal is not None,
             "error": self.error and str(self.error),
             **({"pictures": self.messages} if self.messages else {}),
@@ -131,7 +140,7 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     Raises:
         UsageError: footage, outputs and options that do not fit.
         DataError: footage or bundle that cannot be read, or outputs that cannot be written.
-        DeviceError: a camera that is not there or was lost; no screen.
+        DeviceError: a camera that is not there or was lost; no screen; nobody to publish to.
         MissingError: a library that is needed is not installed.
     """
     footage = find_footage(settings.source, settings.hz)
@@ -146,6 +155,9 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         done = Run(analyzer.classifier.bundle.manifest.name, engine.provider, outputs=settings.outputs)
         window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
+        done.publishers = tuple(stack.enter_context(open_publisher(to)) for to in settings.publish)
+        for publisher in done.publishers:
+            publisher.wait(REACH_S)
         frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
         look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
         if request:
@@ -243,6 +255,8 @@ class _Look:
         draw = cache(lambda: self._overlay.draw(frame.image, faces))
         for recording in self._recordings:
             recording.add(frame, message, draw)
+        for publish in self._done.publishers:
+            publish(message)
         if self._window:
             self._window.show(draw())
 

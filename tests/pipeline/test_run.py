@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +123,26 @@ def test_an_animation_becomes_json_lines(run: Callable[..., Any], film: Path, tm
     left, right = sorted(messages[-1]["faces"], key=lambda face: face["box"]["left"])
     assert {left["track"], right["track"]} == {1, 2}
     assert left["box"]["right"] < 150 < 170 < right["box"]["left"]
+
+
+def test_faces_are_published_as_they_are_written(run: Callable[..., Any], film: Path, tmp_path: Path) -> None:
+    zenoh = pytest.importorskip("zenoh", reason="NOT TESTED: no zenoh")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    config = zenoh.Config()
+    config.insert_json5("scouting/multicast/enabled", "false")
+    config.insert_json5("listen/endpoints", json.dumps([f"tcp/{place}"]))
+    received: list[bytes] = []
+    with zenoh.open(config) as session:
+        session.declare_subscriber("robot/faces", lambda sample: received.append(bytes(sample.payload)))
+        address = f"zenoh://{place}/robot/faces"
+        summary = run(film, "-o", str(tmp_path / "faces.jsonl"), "--publish", address)
+        until_s = time.monotonic() + 30
+        while len(received) < 6 and time.monotonic() < until_s:
+            time.sleep(0.01)
+    assert summary["published"] == [{"address": address, "sent": 6, "dropped": 0}]
+    assert received == (tmp_path / "faces.jsonl").read_bytes().splitlines()
 
 
 def test_a_picture_on_its_own(
