@@ -23,5 +23,6 @@ def test_a_prediction_costs_little_more_than_a_bare_session(bundle: Bundle, face
     measured = measure(subjects, [face[None] for face in faces], settings)
     median_us = {name: np.median(samples.latency_ns) / 1e3 for name, samples in measured.samples.items()}
     print({name: f"{median:.1f} us" for name, median in median_us.items()})
-    assert median_us["engine"] - median_us["session"] < 5
-    assert median_us["classifier"] - median_us["session"] < 15
+    # This session does next to nothing, 10 to 20 us: so little is added to any network.
+    assert median_us["engine"] < 1.25 * median_us["session"]
+    assert median_us["classifier"] < 1.75 * median_us["session"]
