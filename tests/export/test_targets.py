@@ -16,6 +16,7 @@ from edgefer_export.certificate import require
 from edgefer_export.checks import check_engine, reference
 from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets import get, installed
+from edgefer_export.targets.openvino import has_bfloat16
 from edgefer_runtime.errors import MissingError, UsageError
 
 from .conftest import CONTRACT
@@ -137,6 +138,22 @@ def test_the_written_out_resize_is_the_resize(
     crop = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     written_out, interpolate = (run(crop) for run in both_resizes)
     assert np.abs(written_out - interpolate).max() < 1e-3
+
+
+def test_bfloat16_does_not_reach_the_resize(
+    exported: Path, faces: NDArray[np.uint8], both_resizes: tuple[Run, Run], tmp_path: Path
+) -> None:
+    """Pixels are numbered to some hundreds, and bfloat16 counts whole numbers to 256."""
+    if not has_bfloat16():
+        pytest.skip("this CPU has no bfloat16")
+    target = get("openvino")
+    narrow, (wide, _) = target.session(target.build(exported, "bf16", tmp_path)), both_resizes
+
+    def error(crops: NDArray[np.uint8]) -> float:
+        return float(np.mean([np.abs(narrow(crop[None]) - wide(crop[None])).max() for crop in crops]))
+
+    large = np.repeat(np.repeat(faces, 3, axis=1), 3, axis=2)
+    assert error(large) < 2 * error(faces)
 
 
 def test_unknown_names(exported: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ Two matrix products with the interpolation weights: 170 us.)
 
 A target pixel i lies at (i + 0.5) * source / target - 0.5 of the source, clamped to its edges, and is the
 mean of the pixels on both sides of it, weighted by nearness. Columns are gathered first: whole rows are
-cheap to copy, and in a small crop there are fewer of them before the resize than after it.
+cheap to copy, and there are fewer of them before the resize than after it.
 """
 
 from __future__ import annotations
@@ -98,9 +98,8 @@ def _gathered(resize: Resize) -> openvino.Node:
 
     channels = resize.images.get_partial_shape()[3].get_length()
     height, width = (int(size) for size in _constant(resize.interpolate, 1)[-2:])
-    sizes = op.convert(op.shape_of(resize.images), "f32")
-    columns = _taps(sizes, COLUMNS, width, channels)
-    rows = _taps(sizes, ROWS, height)
+    columns = _interleaved(_taps(resize.images, COLUMNS, width), channels)
+    rows = _taps(resize.images, ROWS, height)
 
     def interpolate(low: Any, high: Any, weight: Any) -> Any:
         return op.add(low, op.multiply(op.subtract(high, low), weight))
@@ -119,30 +118,34 @@ def _gathered(resize: Resize) -> openvino.Node:
     return op.transpose(shaped, _whole(0, 3, 1, 2))
 
 
-def _taps(sizes: Any, axis: int, target: int, channels: int = 1) -> Taps:
-    """Taps of ``target`` pixels of interleaved ``channels`` along ``axis``, computed in the graph.
-
-    In float32 throughout and once for every channel, so that OpenVINO makes one kernel of it all.
-
-    Args:
-        sizes: float32 [4], the images' N, H, W, C.
-    """
+def _taps(images: openvino.Output, axis: int, target: int) -> Taps:
+    """Taps of ``target`` pixels along ``axis``, computed in the graph: the crop's size is not known."""
     from openvino import opset13 as op
 
-    def vector(values: Any) -> Any:
-        return op.constant(np.asarray(values, dtype=np.float32))
+    def scalar(value: float) -> Any:
+        return op.constant(np.float32(value))
 
-    pixels = np.repeat(np.arange(target), channels)
-    size = _gather(sizes, op.constant(np.full(len(pixels), axis, dtype=np.int32)), 0)
-    step = op.divide(size, vector(target))
-    unclamped = op.subtract(op.multiply(vector(pixels + 0.5), step), vector(0.5))
-    position = op.minimum(op.maximum(unclamped, vector(0)), op.subtract(size, vector(1)))
+    size = op.convert(_gather(op.shape_of(images), op.constant(np.int32(axis)), 0), "f32")
+    last = op.subtract(size, scalar(1))
+    centres = op.constant(np.arange(target, dtype=np.float32) + np.float32(0.5))
+    unclamped = op.subtract(op.multiply(centres, op.divide(size, scalar(target))), scalar(0.5))
+    position = op.maximum(unclamped, scalar(0))
     low = op.floor(position)
-    high, weight = op.ceiling(position), op.subtract(position, low)
-    if channels > 1:
-        channel = vector(np.tile(np.arange(channels), target))
-        low, high = (op.add(op.multiply(tap, vector(channels)), channel) for tap in (low, high))
-    return Taps(op.convert(low, "i32"), op.convert(high, "i32"), weight)
+    high = op.minimum(op.add(low, scalar(1)), last)
+    return Taps(op.convert(low, "i32"), op.convert(high, "i32"), op.subtract(position, low))
+
+
+def _interleaved(taps: Taps, channels: int) -> Taps:
+    """``taps`` of columns as taps of a row's interleaved channels."""
+    from openvino import opset13 as op
+
+    def spread(indices: Any) -> Any:
+        firsts = op.multiply(op.unsqueeze(indices, _whole(1)), op.constant(np.int32(channels)))
+        return op.reshape(op.add(firsts, op.constant(np.arange(channels, dtype=np.int32))), _whole(-1), False)
+
+    ones = op.constant(np.ones(channels, dtype=np.float32))
+    weight = op.reshape(op.multiply(op.unsqueeze(taps.weight, _whole(1)), ones), _whole(-1), False)
+    return Taps(spread(taps.low), spread(taps.high), weight)
 
 
 def _gather(values: Any, indices: Any, axis: int) -> Any:
