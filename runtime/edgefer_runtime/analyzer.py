@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.faces import Detection, FaceDetector, crop_face
 from edgefer_runtime.images import check_crop
@@ -53,7 +53,7 @@ class Face:
         return float(self.probabilities.max())
 
 
-class FaceAnalyzer:
+class FaceAnalyzer(Closing):
     """Finds the faces in frames, follows them, and tells their expressions.
 
     An analyzer follows one camera; two cameras take two, which may share classifier and detector.
@@ -199,14 +199,6 @@ class FaceAnalyzer:
     def close(self) -> None:
         """As :meth:`edgefer_runtime.Classifier.close`."""
         self.classifier.close()
-
-    def __enter__(self) -> FaceAnalyzer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _detections(self, frame: NDArray[np.uint8], boxes: ArrayLike | None) -> list[Detection]:
         if boxes is not None:

@@ -17,10 +17,10 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgefer_runtime.archive import extract, pack
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import copy_hashed, is_inside, replacing, replacing_folder
 from edgefer_runtime.installed import find_installed
@@ -42,7 +42,7 @@ Sign = Callable[[bytes], Mapping[str, Any]]
 """From the bytes of ``manifest.json`` to what ``signature.json`` holds."""
 
 
-class Bundle:
+class Bundle(Closing):
     """A verified bundle; made by :meth:`open`. A context manager: leaving it closes it.
 
     Attributes:
@@ -124,14 +124,6 @@ class Bundle:
         """Remove the private folder of a zip; a bundle that is a folder has nothing to close."""
         if self.folder != self.path:
             self._cleanup()
-
-    def __enter__(self) -> Bundle:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         manifest = self.manifest

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DeviceError, EdgeferError, MissingError
 
 RETRY_S = 0.5
@@ -37,7 +37,7 @@ class Shot:
     time_s: float
 
 
-class Camera:
+class Camera(Closing):
     """Frames as they come, read by a thread of its own; iterating gives the newest, and drops older ones.
 
         with Camera(OpenCvCamera(0)) as camera:
@@ -97,14 +97,6 @@ class Camera:
             self._changed.notify_all()
         # A driver may hang in its read for good; the thread is a daemon and ends with the program at least.
         self._thread.join(CLOSING_S)
-
-    def __enter__(self) -> Camera:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read(self) -> None:
         error: Exception | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.engines import Engine, open_engine
 from edgefer_runtime.images import check_crop, check_images
 
@@ -34,7 +34,7 @@ class Prediction:
         return float(self.probabilities.max())
 
 
-class Classifier:
+class Classifier(Closing):
     """An opened bundle that labels face crops; may be called from many threads.
 
     A context manager: leaving it closes the bundle it opened.
@@ -112,11 +112,3 @@ class Classifier:
     def close(self) -> None:
         """Remove what opening the bundle left on disk, if anything; the engine goes with this object."""
         self.bundle.close()
-
-    def __enter__(self) -> Classifier:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

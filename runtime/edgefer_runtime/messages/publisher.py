@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from types import TracebackType
-from typing import TypeVar
 
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DeviceError, UsageError
 from edgefer_runtime.messages.schema import FacesMessage, encode_faces
 
@@ -17,11 +16,10 @@ QUEUE, WINDOW = 100, 20
 
 LINGER_S = 2.0
 
-_Self = TypeVar("_Self", bound="Publisher")
 _log = logging.getLogger(__name__)
 
 
-class Publisher(ABC):
+class Publisher(Closing):
     """Sends messages from a thread of its own.
 
     A call never waits for the network and never fails because of it. While nobody can be reached, the
@@ -96,14 +94,6 @@ class Publisher(ABC):
             self._changed.notify_all()
         self._thread.join()
         self._leave()
-
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _work(self) -> None:
         def sendable() -> bool:

@@ -16,9 +16,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
+from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.messages.address import Address
 from edgefer_runtime.messages.frames import Frame, decode_frame
@@ -69,7 +69,7 @@ class ZenohPublisher(Publisher):
         self._session.close()
 
 
-class ZenohFrames:
+class ZenohFrames(Closing):
     """Frames that come in over zenoh, the newest first; iterating ends when this is closed.
 
     A frame that was not fetched before the next one came is passed over and counted.
@@ -124,14 +124,6 @@ class ZenohFrames:
             self._closed = True
             self._changed.notify_all()
         self._session.close()
-
-    def __enter__(self) -> ZenohFrames:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open_session(where: Address, listen: str | None) -> tuple[Any, Any]:
