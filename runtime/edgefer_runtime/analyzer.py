@@ -129,8 +129,11 @@ class FaceAnalyzer(Closing):
             from edgefer_runtime.faces import BlazeFace
 
             detector = BlazeFace.open(threads=options.get("threads"))
-        classifier = Classifier.open(bundle, **options)
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        contract = opened.manifest.input
         try:
+            # Every crop is cut out at the network's own size.
+            classifier = Classifier.open(opened, size=(contract.height, contract.width), **options)
             return cls(
                 classifier,
                 detector,
@@ -140,8 +143,8 @@ class FaceAnalyzer(Closing):
                 death=death,
             )
         except BaseException:
-            if not isinstance(bundle, Bundle):
-                classifier.close()
+            if opened is not bundle:
+                opened.close()
             raise
 
     def __call__(

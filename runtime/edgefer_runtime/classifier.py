@@ -50,6 +50,7 @@ class Classifier(Closing):
         bundle: str | Path | Bundle,
         *,
         threads: int | None = None,
+        size: tuple[int, int] | None = None,
         device: str | None = None,
         cache: Path | None = None,
         allow_fallback: bool = False,
@@ -59,7 +60,8 @@ class Classifier(Closing):
         Args:
             bundle: where the bundle is, or an installed model's name, ``"pattlite-int8"``; what exists under
                 that path wins. It is verified before an engine's library reads it.
-            threads, device, cache, allow_fallback: as :func:`edgefer_runtime.engines.open_engine` takes them.
+            threads, size, device, cache, allow_fallback: as :func:`edgefer_runtime.engines.open_engine` takes
+                them.
 
         Raises:
             DataError: no bundle, or a damaged one.
@@ -70,7 +72,12 @@ class Classifier(Closing):
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         try:
             engine = open_engine(
-                opened, threads=threads, device=device, cache=cache, allow_fallback=allow_fallback
+                opened,
+                threads=threads,
+                size=size,
+                device=device,
+                cache=cache,
+                allow_fallback=allow_fallback,
             )
             return cls(opened, engine)
         except BaseException:
@@ -79,10 +86,10 @@ class Classifier(Closing):
             raise
 
     def __call__(self, crop: NDArray[np.uint8]) -> Prediction:
-        """Label one face crop: uint8, H x W x 3, RGB, of any size.
+        """Label one face crop: uint8, H x W x 3, RGB, of any size, or of the one it was opened for.
 
         Raises:
-            DataError: another type or shape; the message says how to convert it.
+            DataError: another type, shape or size; the message says what to do.
         """
         probabilities = self.predict(check_crop(crop))[0]
         return Prediction(self.classes[int(probabilities.argmax())], probabilities, self.classes)

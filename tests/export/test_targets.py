@@ -17,6 +17,8 @@ from edgefer_export.checks import check_engine, reference
 from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets import get, installed
 from edgefer_export.targets.openvino import has_bfloat16
+from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.openvino_static import of_size
 from edgefer_runtime.errors import MissingError, UsageError
 
 from .conftest import CONTRACT
@@ -138,6 +140,22 @@ def test_the_written_out_resize_is_the_resize(
     crop = np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     written_out, interpolate = (run(crop) for run in both_resizes)
     assert np.abs(written_out - interpolate).max() < 1e-3
+
+
+def test_where_nothing_is_to_be_resized_nothing_is(exported: Path, tmp_path: Path) -> None:
+    """A crop that has the network's size is handed on as it is, to the same answer."""
+    core = import_openvino().Core()
+    engine = get("openvino").build(exported, "fp32", tmp_path)
+    for source, resize in ((engine.path, "Gather"), (exported, "Interpolate")):
+        model = core.read_model(source)
+        assert resize in [node.get_type_name() for node in model.get_ops()]
+        of_size(model, CONTRACT.height, CONTRACT.width)
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        left = {node.rt_info["layerType"].value for node in compiled.get_runtime_model().get_ops()}
+        assert resize not in left
+        crop = np.random.default_rng(3).integers(0, 256, (1, 40, 40, 3), dtype=np.uint8)
+        answer = compiled(crop)[0]
+        assert np.abs(answer - openvino_session(exported)(crop)).max() < 1e-5
 
 
 def test_bfloat16_does_not_reach_the_resize(

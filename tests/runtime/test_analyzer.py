@@ -247,7 +247,8 @@ def test_an_analyzer_closes_what_it_opened(
     packed = pack_zip(bundle, tmp_path / "tiny.edgefer")
     with FaceAnalyzer.open(packed, detector=squares, threads=1) as analyzer:
         assert labels(analyzer.analyze(scene(at50="surprise"))) == ["surprise"]
-        assert analyzer.classifier.engine.threads == 1
+        engine = analyzer.classifier.engine
+        assert (engine.threads, engine.size) == (1, (32, 32))
         assert len(list(scratch.iterdir())) == 1
     assert not list(scratch.iterdir())
     with pytest.raises(UsageError):

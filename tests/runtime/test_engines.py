@@ -49,6 +49,20 @@ def test_takes_any_crop_size_and_memory_layout(make_bundle: Make, expected: Expe
 
 
 @targets
+@pytest.mark.parametrize("batch", [1, 3, None])
+@pytest.mark.parametrize("size", [(32, 32), (20, 27)], ids=["the network's own", "another"])
+def test_opened_for_one_size_it_takes_that_one(
+    make_bundle: Make, expected: Expected, target: str, batch: int | None, size: tuple[int, int]
+) -> None:
+    engine = open_engine(make_bundle(target, batch), size=size)
+    crops = np.random.default_rng(2).integers(0, 256, (batch or 2, *size, 3), dtype=np.uint8)
+    assert engine.size == size
+    assert np.abs(engine.run(crops) - expected(crops)).max() < 1e-5
+    with pytest.raises(DataError, match=f"{size[0] - 1} x {size[1]} pixels"):
+        engine.run(crops[:, 1:])
+
+
+@targets
 def test_an_answer_is_the_callers_to_keep(make_bundle: Make, faces: np.ndarray, target: str) -> None:
     engine = open_engine(make_bundle(target))
     first = engine.run(faces[:1])
@@ -229,6 +243,8 @@ def test_unknown_targets_and_threads_are_usage_errors(make_bundle: Make, bundle:
         open_engine(write_changed(bundle, "coreml"))
     with pytest.raises(UsageError, match="0 threads"):
         open_engine(bundle, threads=0)
+    with pytest.raises(UsageError, match="0 x 32 pixels"):
+        open_engine(bundle, size=(0, 32))
 
 
 def write_changed(bundle: Bundle, target: str) -> Bundle:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from edgefer_runtime.engines.openvino_static import RESIZED
+
 if TYPE_CHECKING:
     import openvino
     from numpy.typing import NDArray
@@ -111,6 +113,7 @@ def _gathered(resize: Resize) -> openvino.Node:
     ]
     top, bottom = (interpolate(left, right, columns.weight) for left, right in zip(*corners, strict=True))
     pixels = interpolate(top, bottom, op.unsqueeze(rows.weight, _whole(1)))
+    pixels.set_friendly_name(RESIZED)
     for node in resize.arithmetic:
         operand = np.broadcast_to(_constant(node, 1).reshape(-1).astype(np.float32), channels)
         pixels = getattr(op, ARITHMETIC[node.get_type_name()])(pixels, op.constant(np.tile(operand, width)))

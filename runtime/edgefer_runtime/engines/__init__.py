@@ -25,6 +25,7 @@ def open_engine(
     bundle: Bundle,
     *,
     threads: int | None = None,
+    size: tuple[int, int] | None = None,
     device: str | None = None,
     cache: Path | None = None,
     allow_fallback: bool = False,
@@ -34,6 +35,8 @@ def open_engine(
     Args:
         bundle: its files must stay while the engine lives.
         threads: threads a call may use, the caller's included; by default the cores this process may use.
+        size: height and width that every crop will have, if that is known: the engine takes no other then.
+            OpenVINO is the faster for it, most of all at the network's own size, where nothing is resized.
         device: what to compute on, as the library names it: ``"CUDA"`` or ``"TensorRT"`` in ONNX Runtime,
             ``"GPU"`` or ``"NPU"`` in OpenVINO; by default what the bundle was exported for.
         cache: folder in which a library that can (OpenVINO; ONNX Runtime on TensorRT) keeps what it compiles.
@@ -43,7 +46,8 @@ def open_engine(
         MissingError: the target's library is not installed.
         DeviceError: another device than the one asked for would compute.
         DataError: the library refuses the file, or its inputs and outputs are not an engine's.
-        UsageError: no such target, no device of that name in its library, or fewer than one thread.
+        UsageError: no such target, no device of that name in its library, fewer than one thread,
+            or a size without pixels.
     """
     target = bundle.manifest.target
     if target not in TARGETS:
@@ -54,9 +58,15 @@ def open_engine(
         )
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads", expected="one or more")
+    if size is not None and min(size) < 1:
+        raise UsageError(f"crops of {size[0]} x {size[1]} pixels", expected="one or more each way")
     module, name = TARGETS[target].split(":")
     engine: type[Engine] = getattr(import_module(module), name)
     opening = Opening(
-        threads=threads or usable_cores(), device=device, cache=cache, allow_fallback=allow_fallback
+        threads=threads or usable_cores(),
+        size=size,
+        device=device,
+        cache=cache,
+        allow_fallback=allow_fallback,
     )
     return engine(bundle, opening)

@@ -29,12 +29,14 @@ class Opening:
 
     Attributes:
         threads: threads a call may use, the caller's included.
+        size: height and width that every crop will have; None for crops of any size.
         device: what to compute on, as the library names it; None for what the bundle says.
         cache: folder in which a library that can keeps what it compiles, and opens the faster next time.
         allow_fallback: accept another device than the one asked for, a slower one as a rule.
     """
 
     threads: int
+    size: tuple[int, int] | None = None
     device: str | None = None
     cache: Path | None = None
     allow_fallback: bool = False
@@ -53,6 +55,7 @@ class Engine(ABC):
         target: its name in :data:`edgefer_runtime.engines.TARGETS`.
         provider: what really runs, as the library reports it: ``"CPUExecutionProvider"``, ``"CPU f32"``.
         batch: the static batch size, or None when it is dynamic.
+        size: height and width of the crops it was opened for, or None when it takes any.
         threads: threads a call may use.
     """
 
@@ -62,7 +65,7 @@ class Engine(ABC):
     """Whether the library can open an engine in a process forked from one that has used it."""
 
     def __init__(self, bundle: Bundle, opening: Opening) -> None:
-        self.batch, self.threads = bundle.manifest.batch, opening.threads
+        self.batch, self.size, self.threads = bundle.manifest.batch, opening.size, opening.threads
         self._bundle, self._opening = bundle, opening
         self._reopening = threading.Lock()
         self._open_apart()
@@ -71,13 +74,13 @@ class Engine(ABC):
         """Probabilities of a batch of face crops.
 
         Args:
-            images: uint8, N x H x W x 3, RGB; N must be ``batch`` unless that is None.
+            images: uint8, N x H x W x 3, RGB; N must be ``batch``, and H and W ``size``, unless that is None.
 
         Returns:
             float32, N x K, one row an image, in the order of the manifest's classes.
 
         Raises:
-            DataError: another type, shape or batch size.
+            DataError: another type, shape, batch size or size.
             DeviceError: it was opened before this process was forked, and is not ONNX Runtime's on a CPU.
         """
         batch = check_images(images)
@@ -88,6 +91,12 @@ class Engine(ABC):
                 f"{len(batch)} images in one call",
                 expected=f"{self.batch}: the engine was built for this batch size",
                 action="use Classifier.predict, which calls once an image, or export with --dynamic-batch",
+            )
+        if self.size is not None and batch.shape[1:3] != self.size:
+            raise DataError(
+                f"crops of {batch.shape[1]} x {batch.shape[2]} pixels",
+                expected=f"{self.size[0]} x {self.size[1]}: the engine was opened for this size",
+                action="open it without size=..., and it takes any",
             )
         return self._infer(np.ascontiguousarray(batch))
 

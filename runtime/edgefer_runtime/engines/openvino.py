@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.engines.base import Engine, Opening, check_signature, missing, refused
-from edgefer_runtime.engines.openvino_static import behind_preprocessing
+from edgefer_runtime.engines.openvino_static import behind_preprocessing, of_size
 from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.preprocess import preprocess
 
@@ -84,6 +84,8 @@ class OpenVinoEngine(Engine):
             if device.startswith(STATIC_DEVICES):
                 self._prepared_for, self.batch = bundle.manifest.input, self.batch or 1
                 model = behind_preprocessing(model, self._prepared_for, self.batch)
+            elif self.size is not None:
+                of_size(model, *self.size)
             self._model = core.compile_model(model, device, properties)
         except Exception as error:  # the library raises bare RuntimeError and worse
             raise refused(bundle, "openvino", openvino.__version__, error) from error

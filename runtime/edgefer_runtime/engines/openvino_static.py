@@ -1,4 +1,4 @@
-"""An OpenVINO graph of fixed sizes, for devices that take no other: its preprocessing is left to the host."""
+"""OpenVINO graphs of fixed sizes: for crops that all have one, and for devices that take no other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,36 @@ from typing import Any
 
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.engines.base import INPUT
+
+RESIZED = "preprocess/resized"
+"""What the export calls the resized crop where it has written the resize out: float32, N x H x WC, 0..255."""
+
+
+def of_size(model: Any, height: int, width: int) -> None:
+    """Make ``model``, in place, one for crops of ``height`` x ``width`` alone.
+
+    What follows from the size is then computed once, when the model is compiled; at the network's own size
+    the resize, which OpenVINO would go through all the same, is taken out.
+
+    Args:
+        model: an ``openvino.Model`` that takes crops of any size.
+        height, width: in pixels.
+    """
+    from openvino import opset13 as op
+
+    images = model.inputs[0]
+    batch, _, _, channels = images.get_partial_shape()
+    model.reshape([batch, height, width, channels])
+    for node in model.get_ordered_ops():
+        if node.get_friendly_name() == RESIZED:
+            given = op.convert(op.reshape(images, [0, 0, -1], True), "f32").output(0)
+        elif node.get_type_name() == "Interpolate":
+            given = node.input_value(0)
+        else:
+            continue
+        if given.get_partial_shape() == node.output(0).get_partial_shape():
+            node.output(0).replace(given)
+    model.validate_nodes_and_infer_types()
 
 
 def behind_preprocessing(model: Any, contract: InputContract, batch: int) -> Any:
