@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 from edgefer_export.passes.fold_linear import fold_linear
 from edgefer_export.passes.merge_pointwise import merge_pointwise
 from edgefer_export.passes.name_nodes import name_nodes
+from edgefer_export.passes.sum_first import sum_first
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["finish", "fold_linear", "merge_pointwise", "name_nodes"]
+__all__ = ["finish", "fold_linear", "merge_pointwise", "name_nodes", "sum_first"]
 
 
 def finish(model: ModelProto) -> None:
     """What every exported graph goes through."""
     name_nodes(model)
     fold_linear(model)
+    sum_first(model)
     merge_pointwise(model)
