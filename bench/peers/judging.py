@@ -27,6 +27,7 @@ from edgefer_runtime.errors import EdgeferError
 from edgefer_runtime.footprint import footprint_in_subprocess
 from edgefer_runtime.manifest import Manifest
 from edgefer_runtime.measuring import MeasureSettings, measure
+from edgefer_runtime.preprocess import resize
 from peers.entrants import OURS, Outcome
 from peers.handover import Handover
 from peers.joining import join
@@ -37,6 +38,10 @@ FLOATS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 
 INPUTS = 128  # faces to rotate over
 BLOCK_CALLS = 10
+
+GIVEN, OWN = "given", "own"
+"""Sizes that crops are timed at: that of the faces, by engines that take any; and the network's own, by
+engines opened for it, in which nothing is left to resize, neither in ours nor in other tools'."""
 
 OPENINGS = 12
 """How often each engine is opened anew: where it comes to lie in memory changes its speed by some percent."""
@@ -51,15 +56,12 @@ class Candidate:
         title: what tables call it.
         rest: what it computes in where it is not INT8: ``"fp32"`` or ``"bf16"``.
         bundle: the engine.
-        lent_resize: whether another tool's network stands behind edgefer's own resize for OpenVINO, not
-            behind the one of the graph that all were given.
     """
 
     name: str
     title: str
     rest: str
     bundle: Bundle
-    lent_resize: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What it is called and where it runs."""
@@ -68,7 +70,6 @@ class Candidate:
             "title": self.title,
             "target": self.bundle.manifest.target,
             "rest": self.rest,
-            "lent_resize": self.lent_resize,
         }
 
 
@@ -86,23 +87,20 @@ def candidates(handover: Handover, outcome: Outcome, folder: Path) -> list[Candi
     """Engines of what an entrant made.
 
     On a CPU that has bfloat16 a model for OpenVINO makes two: OpenVINO computes in it what is left in float,
-    unless told not to, as edgefer tells it. Another tool's model for OpenVINO makes one more: its network
-    behind edgefer's resize, which tells what quantizing alone is worth.
+    unless told not to, as edgefer tells it.
     """
     assert outcome.model is not None, "the entrant has failed"
     entrant = outcome.entrant
     model = join(handover.given / contract.PREPROCESSING, outcome.model, outcome.model.parent)
-    ours = entrant in OURS
-    bundle = _bundle(handover, model, entrant.target, "int8", folder / entrant.name, as_read=not ours)
+    bundle = _bundle(
+        handover, model, entrant.target, "int8", folder / entrant.name, as_read=entrant not in OURS
+    )
     made = [Candidate(entrant.name, entrant.title, "fp32", bundle)]
     if entrant.target == "openvino" and has_bfloat16():
         manifest = replace(bundle.manifest, options={**bundle.manifest.options, HINT: "bf16"})
         files = {file.path: bundle.folder / file.path for file in manifest.files}
         hinted = write_bundle(folder / entrant.name / "openvino-int8-bf16", manifest, files, {})
         made.append(Candidate(entrant.name, entrant.title, "bf16", hinted))
-    if entrant.target == "openvino" and not ours:
-        behind = _bundle(handover, model, entrant.target, "int8", folder / entrant.name / "lent")
-        made.append(Candidate(entrant.name, entrant.title, "fp32", behind, lent_resize=True))
     return made
 
 
@@ -128,15 +126,20 @@ def judge(
         candidates: with the numbers of threads to run them with, one or more; the first one is the reference
             that accuracy drops from.
         faces: in none of the sets that the entrants were given.
-        duration_s: timed seconds an engine and number of threads, over all its openings.
+        duration_s: timed seconds an engine, size and number of threads, over all its openings.
         on_progress: told how far each stage is.
 
     Returns:
         A row a candidate: ``name``, ``title``, ``target``, ``rest``, ``size_mb``, ``accuracy``, ``drop``
-        (:class:`edgefer_bench.drop.Drop`), and ``times``: threads -> the median of each opening's calls, as
-        ``wall_ms`` and, all threads' CPU time, ``cpu_ms``; the i-th openings of all ran side by side.
+        (:class:`edgefer_bench.drop.Drop`), and ``times``: :data:`GIVEN` or :data:`OWN` -> threads -> the
+        median of each opening's calls, as ``wall_ms`` and, all threads' CPU time, ``cpu_ms``; the i-th
+        openings of all ran side by side.
     """
-    times = _times(candidates, faces, duration_s, on_progress)
+    positions = np.linspace(0, len(faces) - 1, min(INPUTS, len(faces))).astype(np.int64)
+    crops = {GIVEN: [faces.images[position : position + 1] for position in positions]}
+    contract = next(iter(candidates)).bundle.manifest.input
+    crops[OWN] = [_resized(crop, contract.height, contract.width) for crop in crops[GIVEN]]
+    times = {which: _times(candidates, which, crops[which], duration_s, on_progress) for which in crops}
     answers: list[NDArray[np.float32]] = []
     for candidate, numbers in candidates.items():
         on_progress("accuracy", len(answers), len(candidates))
@@ -149,29 +152,39 @@ def judge(
             "size_mb": candidate.bundle.size_bytes / 1e6,
             "accuracy": 100 * float((answer.argmax(axis=1) == faces.labels).mean()),
             "drop": accuracy_drop(answers[0], answer, faces.labels, classes=faces.classes).to_json(),
-            "times": times[candidate],
+            "times": {which: times[which][candidate] for which in times},
         }
         for candidate, answer in zip(candidates, answers, strict=True)
     ]
 
 
+def _resized(crop: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """1 x H x W x 3 -> 1 x ``height`` x ``width`` x 3."""
+    return np.rint(resize(crop[0], height, width)).astype(np.uint8).transpose(1, 2, 0)[None].copy()
+
+
 def _times(
-    candidates: Mapping[Candidate, Sequence[int]], faces: FaceSet, duration_s: float, on_progress: Report
+    candidates: Mapping[Candidate, Sequence[int]],
+    which: str,
+    crops: Sequence[NDArray[np.uint8]],
+    duration_s: float,
+    on_progress: Report,
 ) -> dict[Candidate, dict[str, Any]]:
+    size = crops[0].shape[1:3] if which == OWN else None
     times: dict[Candidate, dict[str, Any]] = {candidate: {} for candidate in candidates}
     for threads in dict.fromkeys(number for numbers in candidates.values() for number in numbers):
         chosen = [candidate for candidate, numbers in candidates.items() if threads in numbers]
         for candidate in chosen:
             times[candidate][str(threads)] = {"wall_ms": [], "cpu_ms": []}
         for opening in range(OPENINGS):
-            on_progress(f"{threads} threads", opening, OPENINGS)
+            on_progress(f"{threads} threads, {which} size", opening, OPENINGS)
             first = opening % len(chosen)
             order = chosen[first:] + chosen[:first]
-            opened = [Classifier.open(candidate.bundle, threads=threads) for candidate in order]
-            for candidate, medians in zip(order, _time(opened, faces, duration_s / OPENINGS), strict=True):
+            opened = [Classifier.open(each.bundle, threads=threads, size=size) for each in order]
+            for candidate, medians in zip(order, _time(opened, crops, duration_s / OPENINGS), strict=True):
                 for clock, median_ms in medians.items():
                     times[candidate][str(threads)][clock].append(median_ms)
-        on_progress(f"{threads} threads", OPENINGS, OPENINGS)
+        on_progress(f"{threads} threads, {which} size", OPENINGS, OPENINGS)
     return times
 
 
@@ -188,17 +201,18 @@ class _Clocked:
         self.cpu_ns.append(time.process_time_ns() - begin)
 
 
-def _time(classifiers: Sequence[Classifier], faces: FaceSet, duration_s: float) -> list[dict[str, float]]:
+def _time(
+    classifiers: Sequence[Classifier], crops: Sequence[NDArray[np.uint8]], duration_s: float
+) -> list[dict[str, float]]:
     """The median of each engine's calls, in turns A B B A, by either clock."""
-    positions = np.linspace(0, len(faces) - 1, min(INPUTS, len(faces))).astype(np.int64)
     settings = MeasureSettings(
         duration_s=duration_s,
         block_calls=BLOCK_CALLS,
-        min_inputs=len(positions),
+        min_inputs=len(crops),
         max_warmup_s=0,  # a single block each
     )
     subjects = {str(number): _Clocked(classifier.engine.run) for number, classifier in enumerate(classifiers)}
-    timed = measure(subjects, [faces.images[position : position + 1] for position in positions], settings)
+    timed = measure(subjects, crops, settings)
     return [
         {
             "wall_ms": float(np.median(samples.latency_ns)) / 1e6,

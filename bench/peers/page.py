@@ -12,8 +12,11 @@ from edgefer_bench.rendering import NOTHING, number, with_interval
 from edgefer_bench.statistics import Ratio, paired_ratio
 from edgefer_runtime.files import write_whole
 from peers.entrants import OURS, PEERS
+from peers.judging import GIVEN, OWN
 
 Row = Mapping[str, Any]
+Case = tuple[str, str]
+"""Which size of crops, and how many threads."""
 
 OWN_NAMES = {entrant.name for entrant in OURS}
 MOST_LOST = 1.0
@@ -27,8 +30,9 @@ page.
 
 *Time* is an engine's time over that of edgefer's fastest: above 1 is slower than edgefer. The first table
 names the fastest other tool among those that lose at most {MOST_LOST:g} point, and calls edgefer level
-with it where the interval of its time holds 1. *With edgefer's resize* is the fastest time of another tool's
-network behind edgefer's rewrite of the resize for OpenVINO: the difference that quantizing alone makes.
+with it where the interval of its time holds 1. Crops come at 128 x 128, and engines take any size. *Nothing
+resized* compares at the network's own size, with every engine opened for that: the fastest other tool there
+over edgefer's fastest there, the difference that quantizing alone makes.
 """
 
 HOW = """## How it was measured
@@ -40,7 +44,8 @@ HOW = """## How it was measured
 - Other tools quantized the network behind the preprocessing, which some of them cannot read and others
   would quantize; the float ONNX's preprocessing was then put before what they made. So all engines take the
   same uint8 crops. OpenVINO reads it with a resize of its own; edgefer's engines have it rewritten
-  ([export.md](export.md#rewrites)). What other tools made for OpenVINO is shown both ways.
+  ([export.md](export.md#rewrites)). At the network's own size, at which `FaceAnalyzer` cuts faces out,
+  edgefer's runtime takes the resize out of any engine, other tools' too.
 - Each ran in the runtime it is meant for, all with the settings of edgefer's runtime. On a processor that
   has bfloat16 OpenVINO computes in it what is not INT8; edgefer has that computed in float32. Both are shown,
   as bf16 and fp32. What NNCF makes of ONNX is read by OpenVINO, where it is fast; its FCSDNet loses half its
@@ -68,46 +73,48 @@ def write_page(records: Sequence[Row], path: Path) -> None:
 
 def _summary(records: Sequence[Row]) -> str:
     head = ["model", "threads", "edgefer's fastest", "speed vs ORT fp32", "drop"]
-    head += ["fastest other tool", "its time", "its drop", "edgefer is", "with edgefer's resize"]
+    head += ["fastest other tool", "its time", "its drop", "edgefer is", "nothing resized"]
     lines = []
     for record in records:
-        for threads in record["engines"][0]["times"]:
-            ours, other = _fastest_of_ours(record, threads), _fastest_other(record, threads)
+        for threads in record["engines"][0]["times"][GIVEN]:
+            case, own = (GIVEN, threads), (OWN, threads)
+            ours, other = _fastest_of_ours(record, case), _fastest_other(record, case)
             line = [record["model"], threads, _engine(ours)]
-            line += [_shown(_ratio(record["engines"][0], ours, threads)), _drop(ours)]
+            line += [_shown(_ratio(record["engines"][0], ours, case)), _drop(ours)]
             if other is None:
-                line += [NOTHING] * 4
+                line += [NOTHING] * 5
             else:
-                ratio = _ratio(other, ours, threads)
-                line += [f"{_title(other)}; {_engine(other)}", _shown(ratio), _drop(other), _verdict(ratio)]
-            lent = _fastest_other(record, threads, lent_resize=True)
-            line += [NOTHING if lent is None else _shown(_ratio(lent, ours, threads))]
+                ratio = _ratio(other, ours, case)
+                line += [f"{other['title']}; {_engine(other)}", _shown(ratio), _drop(other), _verdict(ratio)]
+                there = _fastest_other(record, own)
+                assert there is not None, "the same engines run at either size"
+                line += [_shown(_ratio(there, _fastest_of_ours(record, own), own))]
             lines.append(line)
     return _table(head, lines)
 
 
 def _of_model(record: Row) -> list[str]:
     """The section of a model: a row an engine, and what is missing."""
-    counts = list(record["engines"][0]["times"])
+    cases = [(which, threads) for threads in record["engines"][0]["times"][GIVEN] for which in (GIVEN, OWN)]
     head = ["tool", "engine"]
-    for threads in counts:
-        head += [f"{threads} threads, ms" if threads != "1" else "1 thread, CPU ms", "time"]
+    for which, threads in cases:
+        clock = f"{threads} threads, ms" if threads != "1" else "1 thread, CPU ms"
+        head += [clock if which == GIVEN else f"nothing resized, {clock}", "time"]
     head += ["MB", "drop", "to make, s", "CPU s", "peak MB"]
     evaluation, missing = record["evaluation"], _missing(record)
     heading = f"## {record['model']}\n\n{evaluation['name']}: {evaluation['faces']:,} faces.\n"
-    return [heading, _table(head, _lines(record, counts)), *(["Missing:\n", missing] if missing else [])]
+    return [heading, _table(head, _lines(record, cases)), *(["Missing:\n", missing] if missing else [])]
 
 
-def _lines(record: Row, counts: Sequence[str]) -> list[list[str]]:
+def _lines(record: Row, cases: Sequence[Case]) -> list[list[str]]:
     entrants = {entry["entrant"]["name"]: entry for entry in record["entrants"]}
-    ours = {threads: _fastest_of_ours(record, threads) for threads in counts}
+    ours = {case: _fastest_of_ours(record, case) for case in cases}
     lines = []
     for row in record["engines"]:
-        line = [_title(row), _engine(row)]
-        for threads in counts:
-            ran = threads in row["times"]
-            line += [number(float(np.median(_medians(row, threads)))) if ran else NOTHING]
-            line += [_shown(_ratio(row, ours[threads], threads)) if ran else NOTHING]
+        line = [str(row["title"]), _engine(row)]
+        for case in cases:
+            line += [number(float(np.median(_medians(row, case)))) if _ran(row, case) else NOTHING]
+            line += [_shown(_ratio(row, ours[case], case)) if _ran(row, case) else NOTHING]
         entry = entrants.get(row["name"], {})
         peak = entry.get("peak_memory_bytes")
         line += [number(row["size_mb"]), NOTHING if row is record["engines"][0] else _drop(row)]
@@ -124,46 +131,46 @@ def _missing(record: Row) -> str:
         f"{entry['entrant']['title']}: {entry['failure']}" for entry in record["entrants"] if entry["failure"]
     ]
     lines += [
-        f"{_title(engine)}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
+        f"{engine['title']}, {_engine(engine)}, threads {engine['threads']}: {engine['reason']}"
         for engine in record["refusals"]
     ]
     return "".join(f"- {line}\n" for line in lines)
 
 
-def _fastest_of_ours(record: Row, threads: str) -> Row:
+def _fastest_of_ours(record: Row, case: Case) -> Row:
     """The fastest INT8 engine as edgefer ships it: what is not INT8 in float32."""
     ours = [
         row
         for row in record["engines"]
-        if row["name"] in OWN_NAMES and row["rest"] == "fp32" and threads in row["times"]
+        if row["name"] in OWN_NAMES and row["rest"] == "fp32" and _ran(row, case)
     ]
-    return min(ours, key=lambda row: float(np.median(_medians(row, threads))))
+    return min(ours, key=lambda row: float(np.median(_medians(row, case))))
 
 
-def _fastest_other(record: Row, threads: str, *, lent_resize: bool = False) -> Row | None:
-    """The fastest of the other tools' engines that lose at most :data:`MOST_LOST`, if there is one.
-
-    ``lent_resize``: of those behind edgefer's resize, or of the others.
-    """
+def _fastest_other(record: Row, case: Case) -> Row | None:
+    """The fastest of the other tools' engines that lose at most :data:`MOST_LOST`, if there is one."""
     others = [
         row
         for row in record["engines"]
-        if row["name"] not in {"float", *OWN_NAMES}
-        and row["lent_resize"] == lent_resize
-        and threads in row["times"]
-        and row["drop"]["points"] <= MOST_LOST
+        if row["name"] not in {"float", *OWN_NAMES} and _ran(row, case) and row["drop"]["points"] <= MOST_LOST
     ]
-    return min(others, key=lambda row: float(np.median(_medians(row, threads))), default=None)
+    return min(others, key=lambda row: float(np.median(_medians(row, case))), default=None)
 
 
-def _medians(row: Row, threads: str) -> list[float]:
+def _ran(row: Row, case: Case) -> bool:
+    which, threads = case
+    return threads in row["times"][which]
+
+
+def _medians(row: Row, case: Case) -> list[float]:
     """Each opening's median in ms: of CPU time where one thread computes, else of latency."""
-    times: list[float] = row["times"][threads]["cpu_ms" if threads == "1" else "wall_ms"]
+    which, threads = case
+    times: list[float] = row["times"][which][threads]["cpu_ms" if threads == "1" else "wall_ms"]
     return times
 
 
-def _ratio(row: Row, over: Row, threads: str) -> Ratio:
-    return paired_ratio(_medians(row, threads), _medians(over, threads))
+def _ratio(row: Row, over: Row, case: Case) -> Ratio:
+    return paired_ratio(_medians(row, case), _medians(over, case))
 
 
 def _shown(ratio: Ratio) -> str:
@@ -174,10 +181,6 @@ def _verdict(ratio: Ratio) -> str:
     """What another tool's time over ours says, as far as its interval tells."""
     low, high = ratio.interval or (0.0, float("inf"))
     return "faster" if low > 1 else "slower" if high < 1 else "level"
-
-
-def _title(row: Row) -> str:
-    return f"{row['title']}, with edgefer's resize" if row["lent_resize"] else str(row["title"])
 
 
 def _engine(row: Row) -> str:
