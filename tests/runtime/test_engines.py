@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines import open_engine
+from edgefer_runtime.engines.tensorrt_build import load_library
 from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.footprint import resident_bytes
 
@@ -127,6 +129,22 @@ def test_the_callers_arithmetic_keeps_its_denormals(
 ) -> None:
     open_engine(make_bundle(target), threads=2).run(faces[:1])
     assert np.float32(1e-30) * np.array([1e-10], np.float32) > 0
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino", "tensorrt-rtx"])
+def test_an_interrupted_import_is_no_missing_library(
+    target: str, make_bundle: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rtx = target == "tensorrt-rtx"
+    module = "tensorrt_rtx_bindings" if rtx else target
+    load = partial(load_library, target) if rtx else partial(open_engine, make_bundle(target))
+    (tmp_path / f"{module}.py").write_text(
+        "raise ImportError('initialization failed') from KeyboardInterrupt()\n"  # pybind11's words
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        load()
 
 
 @targets

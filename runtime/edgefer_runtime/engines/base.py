@@ -143,8 +143,15 @@ class Engine(ABC):
         """Run a checked, contiguous batch; the result is the caller's to keep."""
 
 
+def raise_interrupt(error: BaseException) -> None:
+    """Raise the Ctrl-C that ``error`` comes from, if any: pybind11 makes one in an import a failed import."""
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        raise error.__cause__
+
+
 def missing(target: str, error: ImportError) -> MissingError:
-    """The error for a target whose library cannot be imported."""
+    """The error for a target whose library cannot be imported; an import that was interrupted is raised."""
+    raise_interrupt(error)
     return MissingError(
         f"the library of the target {target!r} cannot be imported ({error})",
         expected=f"the package {target}",

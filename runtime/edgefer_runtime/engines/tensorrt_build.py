@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer_runtime.engines import cuda
+from edgefer_runtime.engines.base import raise_interrupt
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
 from edgefer_runtime.environment import LIBRARIES
 from edgefer_runtime.errors import CheckError, MissingError, UsageError
@@ -51,6 +52,7 @@ def load_library(target: str) -> Any:
     try:
         return import_module(module)
     except (ImportError, OSError) as error:
+        raise_interrupt(error)
         raise MissingError(
             f"the library of the target {target!r} cannot be imported ({error})",
             expected=f"the module {MODULES[target][0]}",
