@@ -69,7 +69,8 @@ class Scheduler:
         self._capacity, self._delay_s = capacity, batch_delay_s
         self._queue: deque[_Waiting] = deque()
         self._idle = list(range(len(loaded.engines)))
-        self._threads = ThreadPoolExecutor(len(loaded.engines), thread_name_prefix="engine")
+        # A thread an engine: in one pool, whoever takes work from the queue wakes another who finds none.
+        self._threads = [ThreadPoolExecutor(1, thread_name_prefix="engine") for _ in loaded.engines]
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -134,7 +135,8 @@ class Scheduler:
 
     def close(self) -> None:
         """Let the threads go once their calls have ended; nothing may be submitted any more."""
-        self._threads.shutdown(wait=True)
+        for thread in self._threads:
+            thread.shutdown(wait=True)
 
     def _dispatch(self) -> None:
         """Give idle engines something to do."""
@@ -144,7 +146,8 @@ class Scheduler:
                 break
             for waiting in batch:
                 self._queue.remove(waiting)
-            self._threads.submit(self._work, self._idle.pop(), self.loaded, batch, asyncio.get_running_loop())
+            engine, loop = self._idle.pop(), asyncio.get_running_loop()
+            self._threads[engine].submit(self._work, engine, self.loaded, batch, loop)
 
     def _next_batch(self) -> list[_Waiting]:
         oldest = self._queue[0]

@@ -33,12 +33,16 @@ class Held:
 
 
 def scheduled(
-    bundle: Bundle, test: Callable[[Scheduler], Coroutine[Any, Any, None]], **changes: Any
+    bundle: Bundle,
+    test: Callable[[Scheduler], Coroutine[Any, Any, None]],
+    *,
+    engines: int = 1,
+    **changes: Any,
 ) -> Scheduler:
-    """Run ``test`` with a scheduler of one engine."""
+    """Run ``test`` with a scheduler of so many engines."""
 
     async def run() -> Scheduler:
-        loaded = load(str(bundle.path), EngineSettings(engines=1, threads=1))
+        loaded = load(str(bundle.path), EngineSettings(engines=engines, threads=1))
         settings = {"capacity": 8, "batch_delay_s": 0.0, "statistics": ModelStatistics(), **changes}
         scheduler = Scheduler(loaded, **settings)
         try:
@@ -139,6 +143,28 @@ def test_an_engine_that_fails_fails_its_own_requests_only(tiny: Bundle) -> None:
         assert len((await scheduler.predict(CROPS))[0]) == 5
 
     scheduled(tiny, test)
+
+
+def test_every_engine_has_a_thread_of_its_own(tiny: Bundle) -> None:
+    threads: dict[Classifier, set[int]] = {}
+
+    async def test(scheduler: Scheduler) -> None:
+        both = threading.Barrier(2)
+
+        def together(classifier: Classifier) -> None:
+            both.wait(30)
+            threads.setdefault(classifier, set()).add(threading.get_ident())
+
+        def alone(classifier: Classifier) -> None:
+            threads[classifier].add(threading.get_ident())
+
+        for _ in range(50):
+            await asyncio.gather(scheduler.run(together), scheduler.run(together))
+            await scheduler.run(alone)
+
+    scheduled(tiny, test, engines=2)
+    assert [len(each) for each in threads.values()] == [1, 1]
+    assert len(set.union(*threads.values())) == 2
 
 
 def test_a_swap_answers_what_waits_and_lets_what_runs_end(tiny: Bundle) -> None:
