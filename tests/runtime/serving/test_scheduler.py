@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -165,6 +167,20 @@ def test_every_engine_has_a_thread_of_its_own(tiny: Bundle) -> None:
     scheduled(tiny, test, engines=2)
     assert [len(each) for each in threads.values()] == [1, 1]
     assert len(set.union(*threads.values())) == 2
+
+
+def test_an_idle_engine_holds_no_crops(tiny: Bundle) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        crops = CROPS.copy()
+        held = weakref.ref(crops)
+        await scheduler.predict(crops)
+        del crops
+        end = time.monotonic() + 30
+        while held() is not None and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        assert held() is None
+
+    scheduled(tiny, test)
 
 
 def test_a_swap_answers_what_waits_and_lets_what_runs_end(tiny: Bundle) -> None:
