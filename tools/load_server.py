@@ -128,6 +128,8 @@ class Connection(asyncio.Protocol):
         Raises:
             ConnectionError: the server hung up.
         """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the server hung up")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
