@@ -3,8 +3,9 @@
 Rounds of a few seconds take turns: the classifier called in this process, one call after another, and the
 server asked over HTTP by 1, 4, 16 and 64 connections, each sending one crop as a binary tensor and waiting
 for its answer before it sends the next. What the server adds to a request is the difference of the medians
-at one connection. ``--overload`` asks at a fixed rate instead, whatever the answers: so many times what the
-server can do. Options that are not this tool's are the server's.
+at one connection, the middle one of all rounds. ``--overload`` asks at a fixed rate instead, whatever the
+answers: so many times what the server can do; latency and the server's memory are told for each tenth of the
+time, so that neither can grow unseen. Options that are not this tool's are the server's.
 """
 
 from __future__ import annotations
@@ -23,18 +24,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.environment import usable_cores
 
+BARE = "bare"
 CONNECTIONS = (1, 4, 16, 64)
 CROPS = 64
 CROWD = 256
 """Connections that ``--overload`` has."""
-UNSENT = 0
-"""In place of a status: all connections were waiting for answers."""
+UNSENT, BROKEN = 0, -1
+"""In place of a status: all connections were waiting for answers; the server hung up."""
+PARTS = 10
+"""Of the time of ``--overload``."""
 SIDE = 112
 
 
@@ -46,11 +53,14 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: float = 0.0
 
-    def add(self, other: Load) -> None:
-        """Join another round of the same subject."""
-        self.latency_ns += other.latency_ns
-        self.statuses += other.statuses
-        self.seconds += other.seconds
+    @classmethod
+    def joined(cls, loads: list[Load]) -> Load:
+        """Rounds of one subject as one."""
+        return cls(
+            [latency for load in loads for latency in load.latency_ns],
+            sum((load.statuses for load in loads), Counter()),
+            sum(load.seconds for load in loads),
+        )
 
     def to_json(self) -> dict[str, object]:
         """Rates and percentiles."""
@@ -94,28 +104,58 @@ def requests(model: str, images: list[np.ndarray], timeout_ms: int | None = None
     return written
 
 
-class Connection:
-    """One connection of HTTP/1.1 that stays open."""
+class Connection(asyncio.Protocol):
+    """One connection of HTTP/1.1 that stays open.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    Nothing of asyncio's streams: what they do here would count as the server's time.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     @classmethod
     async def open(cls, address: str) -> Connection:
         """Connect to ``host:port``."""
         host, port = address.split(":")
-        return cls(*await asyncio.open_connection(host, int(port)))
+        return (await asyncio.get_running_loop().create_connection(cls, host, int(port)))[1]
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer."""
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])  # type: ignore[index]
-        return int(head[9:12]), await self._reader.readexactly(length)
+        """Status and body of the answer.
+
+        Raises:
+            ConnectionError: the server hung up.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the server hung up")
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what writes."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Collect an answer until it is whole."""
+        self._received += data
+        head, _, body = self._received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if self._answer is not None and length is not None and len(body) == int(length[1]):
+            self._received = b""
+            self._answer.set_result((int(head[9:12]), body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail whoever waits."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("the server hung up"))
 
     def close(self) -> None:
         """Hang up."""
-        self._writer.close()
+        self._transport.close()
 
 
 async def closed_loop(address: str, bodies: list[bytes], connections: int, seconds: float) -> Load:
@@ -145,7 +185,11 @@ async def open_loop(address: str, bodies: list[bytes], rate: float, seconds: flo
 
     async def ask(connection: Connection, body: bytes) -> None:
         start = time.perf_counter_ns()
-        status, _ = await connection.ask(body)
+        try:
+            status, _ = await connection.ask(body)
+        except ConnectionError:
+            load.statuses[BROKEN] += 1
+            return
         free.append(connection)
         load.statuses[status] += 1
         if status == 200:
@@ -169,11 +213,11 @@ async def open_loop(address: str, bodies: list[bytes], rate: float, seconds: flo
     return load
 
 
-def bare(classifier: Classifier, images: list[np.ndarray], seconds: float, threads: int = 1) -> Load:
-    """Calls of a classifier, one after another in each of so many threads."""
+def bare(classifiers: list[Classifier], images: list[np.ndarray], seconds: float) -> Load:
+    """Calls one after another, of each classifier in a thread of its own."""
     load, end = Load(), time.perf_counter() + seconds
 
-    def call() -> None:
+    def call(classifier: Classifier) -> None:
         turn = 0
         while time.perf_counter() < end:
             start = time.perf_counter_ns()
@@ -182,7 +226,7 @@ def bare(classifier: Classifier, images: list[np.ndarray], seconds: float, threa
             turn += 1
 
     began = time.perf_counter()
-    callers = [threading.Thread(target=call) for _ in range(threads)]
+    callers = [threading.Thread(target=call, args=(classifier,)) for classifier in classifiers]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -218,43 +262,52 @@ def compare(bundle: str, rounds: int, seconds: float, side: int, words: list[str
     """The bare runtime and the server at every number of connections, taking turns."""
     images = crops(side)
     bodies = requests("face", images)
-    loads: dict[str, Load] = {}
-    with serving(bundle, *words) as (address, _), Classifier.open(bundle, threads=1) as classifier:
-        bare(classifier, images, 0.5)
+    loads: dict[str, list[Load]] = {}
+    with serving(bundle, *words) as (address, _), Bundle.open(bundle) as opened:
+        engines = [Classifier.open(opened, threads=1) for _ in range(usable_cores())]
+        bare(engines, images, 0.5)
+        subjects: dict[str, Callable[[], Load]] = {
+            BARE: lambda: bare(engines[:1], images, seconds),
+            "bare, an engine a core": lambda: bare(engines, images, seconds),
+            **{
+                f"{count} connections": partial(_served, address, bodies, count, seconds)
+                for count in CONNECTIONS
+            },
+        }
         for number in range(rounds):
-            subjects: list[tuple[str, Callable[[], Load]]] = [
-                ("bare", lambda: bare(classifier, images, seconds)),
-                ("bare, a thread a core", lambda: bare(classifier, images, seconds, os.cpu_count() or 1)),
-                *(
-                    (
-                        f"{count} connections",
-                        lambda count=count: asyncio.run(closed_loop(address, bodies, count, seconds)),
-                    )
-                    for count in CONNECTIONS
-                ),
-            ]
-            for name, run in subjects if number % 2 == 0 else reversed(subjects):
-                loads.setdefault(name, Load()).add(run())
-    order = ["bare", "bare, a thread a core", *(f"{count} connections" for count in CONNECTIONS)]
-    return {name: loads[name].to_json() for name in order}
+            for name in subjects if number % 2 == 0 else reversed(subjects):
+                loads.setdefault(name, []).append(subjects[name]())
+    pairs = zip(loads[BARE], loads["1 connections"], strict=True)
+    added_ns = [np.median(served.latency_ns) - np.median(alone.latency_ns) for alone, served in pairs]
+    return {
+        "added_ms": round(float(np.median(added_ns)) / 1e6, 3),
+        **{name: Load.joined(loads[name]).to_json() for name in subjects},
+    }
+
+
+def _served(address: str, bodies: list[bytes], connections: int, seconds: float) -> Load:
+    return asyncio.run(closed_loop(address, bodies, connections, seconds))
 
 
 def overload(bundle: str, factor: float, seconds: float, side: int, words: list[str]) -> dict[str, object]:
     """Ask for ``factor`` times what the server managed just before, and watch latency and memory."""
     bodies = requests("face", crops(side))
     with serving(bundle, *words) as (address, megabytes):
-        asyncio.run(closed_loop(address, bodies, 16, 2))
-        capacity = len((able := asyncio.run(closed_loop(address, bodies, 16, 3))).latency_ns) / able.seconds
+        _served(address, bodies, 16, 2)
+        capacity = len((able := _served(address, bodies, 16, 3)).latency_ns) / able.seconds
         asyncio.run(open_loop(address, bodies, factor * capacity, min(seconds, 5)))
-        before = megabytes()
-        load = asyncio.run(open_loop(address, bodies, factor * capacity, seconds))
-        after = megabytes()
+        memory_mb, loads = [megabytes()], []
+        for _ in range(PARTS):
+            loads.append(asyncio.run(open_loop(address, bodies, factor * capacity, seconds / PARTS)))
+            memory_mb.append(megabytes())
     return {
         "capacity_per_second": round(capacity, 1),
         "asked_per_second": round(factor * capacity, 1),
-        **load.to_json(),
-        "memory_before_mb": round(before, 1),
-        "memory_after_mb": round(after, 1),
+        **Load.joined(loads).to_json(),
+        "p99_ms_of_tenths": [load.to_json().get("p99_ms") for load in loads],
+        "memory_before_mb": round(memory_mb[0], 1),
+        "memory_after_mb": round(memory_mb[-1], 1),
+        "memory_mb_of_tenths": [round(each, 1) for each in memory_mb[1:]],
     }
 
 

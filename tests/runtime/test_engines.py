@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +19,7 @@ from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.engines import open_engine
 from edgefer_runtime.engines.tensorrt_build import load_library
+from edgefer_runtime.environment import usable_cores
 from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.footprint import resident_bytes
 
@@ -108,6 +112,29 @@ def test_threads_at_once_get_their_own_answers(
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(2000)))
+
+
+@targets
+@pytest.mark.skipif(usable_cores() < 2, reason="one core is all there is to be bound to")
+def test_a_call_binds_no_thread_to_a_core(make_bundle: Make, target: str) -> None:
+    """Two engines of one process, each bound to the first core, would share it."""
+    engine = open_engine(make_bundle(target), threads=1)
+    frame, done = np.zeros((1, 800, 800, 3), np.uint8), threading.Event()
+
+    def call() -> None:
+        while not done.is_set():
+            engine.run(frame)
+
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(call)
+        for _ in range(300):
+            for task in Path("/proc/self/task").iterdir():
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    seen.add(frozenset(os.sched_getaffinity(int(task.name))))
+        done.set()
+        calling.result()
+    assert seen == {frozenset(os.sched_getaffinity(0))}
 
 
 @targets

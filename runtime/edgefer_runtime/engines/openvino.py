@@ -22,6 +22,9 @@ DEFAULTS = {"PERFORMANCE_HINT": "LATENCY"}
 CPU_DEFAULTS = {
     "NUM_STREAMS": 1,
     "CPU_DENORMALS_OPTIMIZATION": True,
+    # Each compiled model would pin its threads to the first cores without asking who else did: two engines of
+    # one thread each, as a server has them, shared one core and left the other idle.
+    "ENABLE_CPU_PINNING": False,
     # Compiled kernels are kept for every input shape: 5000 of them by default, some 70 KB each, and face
     # crops come in thousands of shapes. Keeping 16 costs no measurable time.
     "CPU_RUNTIME_CACHE_CAPACITY": 16,

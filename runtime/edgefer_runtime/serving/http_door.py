@@ -153,6 +153,8 @@ class Door:
             for path, methods in PATHS.items()
             for method, operation in methods.items()
         ]
+        # They are tried in turn: first those that come with every frame.
+        routes.sort(key=lambda route: not route.path.endswith(("/infer", "/faces")))
         self._router: ASGIApp = Router(routes, redirect_slashes=False, default=Page())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,6 +51,33 @@ class _Waiting:
         )
 
 
+class _EngineThread:
+    """Where an engine's calls run, one after another.
+
+    No thread of a pool: one that takes work from the pool's queue first wakes another, who finds none, and
+    keeps a future for each call; both cost a request more than handing it over does.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def run(self, call: Callable[[], None]) -> None:
+        """Have the thread make a call, which must not raise."""
+        self._calls.put(call)
+
+    def close(self) -> None:
+        """Let the thread go once its calls have ended."""
+        self._calls.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            del call  # it holds its requests' crops, until the next one otherwise
+
+
 class Scheduler:
     """Hands requests to a bundle's engines.
 
@@ -69,7 +98,7 @@ class Scheduler:
         self._capacity, self._delay_s = capacity, batch_delay_s
         self._queue: deque[_Waiting] = deque()
         self._idle = list(range(len(loaded.engines)))
-        self._threads = ThreadPoolExecutor(len(loaded.engines), thread_name_prefix="engine")
+        self._threads = [_EngineThread() for _ in loaded.engines]
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -104,7 +133,7 @@ class Scheduler:
         return await self._submit(images)
 
     async def run(self, call: Callable[[Classifier], T]) -> tuple[T, Loaded]:
-        """Let ``call`` use an engine, on a thread of the pool, when its turn has come; as :meth:`predict`."""
+        """Let ``call`` use an engine, on its thread, when its turn has come; as :meth:`predict`."""
         return await self._submit(call)
 
     async def _submit(self, work: NDArray[np.uint8] | Call) -> tuple[Any, Loaded]:
@@ -134,7 +163,8 @@ class Scheduler:
 
     def close(self) -> None:
         """Let the threads go once their calls have ended; nothing may be submitted any more."""
-        self._threads.shutdown(wait=True)
+        for thread in self._threads:
+            thread.close()
 
     def _dispatch(self) -> None:
         """Give idle engines something to do."""
@@ -144,7 +174,8 @@ class Scheduler:
                 break
             for waiting in batch:
                 self._queue.remove(waiting)
-            self._threads.submit(self._work, self._idle.pop(), self.loaded, batch, asyncio.get_running_loop())
+            engine, loop = self._idle.pop(), asyncio.get_running_loop()
+            self._threads[engine].run(partial(self._work, engine, self.loaded, batch, loop))
 
     def _next_batch(self) -> list[_Waiting]:
         oldest = self._queue[0]
@@ -175,7 +206,7 @@ class Scheduler:
     def _work(
         self, engine: int, loaded: Loaded, batch: Sequence[_Waiting], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """One call, on a thread of the pool."""
+        """One call, on the engine's thread."""
         started_ns = time.perf_counter_ns()
         outcome: Any
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -33,12 +35,16 @@ class Held:
 
 
 def scheduled(
-    bundle: Bundle, test: Callable[[Scheduler], Coroutine[Any, Any, None]], **changes: Any
+    bundle: Bundle,
+    test: Callable[[Scheduler], Coroutine[Any, Any, None]],
+    *,
+    engines: int = 1,
+    **changes: Any,
 ) -> Scheduler:
-    """Run ``test`` with a scheduler of one engine."""
+    """Run ``test`` with a scheduler of so many engines."""
 
     async def run() -> Scheduler:
-        loaded = load(str(bundle.path), EngineSettings(engines=1, threads=1))
+        loaded = load(str(bundle.path), EngineSettings(engines=engines, threads=1))
         settings = {"capacity": 8, "batch_delay_s": 0.0, "statistics": ModelStatistics(), **changes}
         scheduler = Scheduler(loaded, **settings)
         try:
@@ -137,6 +143,42 @@ def test_an_engine_that_fails_fails_its_own_requests_only(tiny: Bundle) -> None:
         with pytest.raises(ZeroDivisionError):
             await scheduler.run(broken)
         assert len((await scheduler.predict(CROPS))[0]) == 5
+
+    scheduled(tiny, test)
+
+
+def test_every_engine_has_a_thread_of_its_own(tiny: Bundle) -> None:
+    threads: dict[Classifier, set[int]] = {}
+
+    async def test(scheduler: Scheduler) -> None:
+        both = threading.Barrier(2)
+
+        def together(classifier: Classifier) -> None:
+            both.wait(30)
+            threads.setdefault(classifier, set()).add(threading.get_ident())
+
+        def alone(classifier: Classifier) -> None:
+            threads[classifier].add(threading.get_ident())
+
+        for _ in range(50):
+            await asyncio.gather(scheduler.run(together), scheduler.run(together))
+            await scheduler.run(alone)
+
+    scheduled(tiny, test, engines=2)
+    assert [len(each) for each in threads.values()] == [1, 1]
+    assert len(set.union(*threads.values())) == 2
+
+
+def test_an_idle_engine_holds_no_crops(tiny: Bundle) -> None:
+    async def test(scheduler: Scheduler) -> None:
+        crops = CROPS.copy()
+        held = weakref.ref(crops)
+        await scheduler.predict(crops)
+        del crops
+        end = time.monotonic() + 30
+        while held() is not None and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        assert held() is None
 
     scheduled(tiny, test)
 
