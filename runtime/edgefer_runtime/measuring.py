@@ -31,9 +31,9 @@ equal engines, which never follow themselves in A B C D E E D C B A, were slower
 TREND_POINTS = 8
 """Points that must lie on a level line for a warm-up to end; each stands for as many blocks."""
 
-SURE = 18
+SURE = 16
 """By how many of eight points' 28 pairs there must be more that rise than fall, or fall than rise, for a
-trend to be more than chance, which does that once in seventy times (Kendall's test)."""
+trend to be more than chance, which does that once in thirty times (Kendall's test)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ class _Rounds:
 def _warm_up(
     rounds: _Rounds, settings: MeasureSettings, on_progress: Progress | None
 ) -> tuple[float, dict[str, bool]]:
-    """Run rounds until every subject is level, or time is up; seconds it took, and which may be level."""
+    """Run rounds until every subject is level, or time is up; seconds it took, and which are level."""
     medians: dict[str, list[float]] = {name: [] for name in rounds.subjects}
     begin = time.monotonic()
     while True:
@@ -207,8 +207,9 @@ def _warm_up(
         calls = len(rounds.order) * settings.block_calls
         enough = elapsed >= settings.min_warmup_s and calls >= settings.min_warmup_calls
         tolerance = settings.warmup_tolerance
-        if over or (enough and all(is_level(each, tolerance) for each in medians.values())):
-            return elapsed, {name: may_be_level(each, tolerance) for name, each in medians.items()}
+        level = {name: is_level(each, tolerance) for name, each in medians.items()}
+        if over or (enough and all(level.values())):
+            return elapsed, level
 
 
 def is_level(medians: Sequence[float], tolerance: float) -> bool:
@@ -216,16 +217,10 @@ def is_level(medians: Sequence[float], tolerance: float) -> bool:
 
     It is seen as :data:`TREND_POINTS` points, so that the longer a warm-up goes on, the longer is the time
     that must be level and the less is a point moved by noise. The trend is the Theil-Sen line (the median of
-    all pairs' slopes; J. Am. Stat. Assoc. 63, 1968), which one disturbed point cannot tilt; level is a line
-    that rises or falls by less than ``tolerance`` of the median from end to end. Fewer medians are never
-    level.
+    all pairs' slopes; J. Am. Stat. Assoc. 63, 1968), which one disturbed point cannot tilt. Level is a line
+    that rises or falls by less than ``tolerance`` of the median from end to end, or by no more than chance
+    makes it: a busy machine is not warming up. Fewer medians are never level.
     """
-    points = _points(medians)
-    return bool(points) and _change(points) < tolerance
-
-
-def may_be_level(medians: Sequence[float], tolerance: float) -> bool:
-    """As :func:`is_level`, and also where chance alone may have made the trend: noise is no warm-up."""
     points = _points(medians)
     rising = sum(int(np.sign(later - earlier)) for earlier, later in combinations(points, 2))
     return bool(points) and (_change(points) < tolerance or abs(rising) < SURE)

@@ -169,7 +169,7 @@ def test_pixels_that_bfloat16_misplaces_are_caught(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Which pixels a resize takes, computed in floats, was once computed in bfloat16 and passed as healthy."""
+    """Which pixels a resize takes was once computed in bfloat16, and the engine passed as healthy."""
     if not has_bfloat16():
         pytest.skip("this CPU has no bfloat16")
 

@@ -26,7 +26,7 @@ HALF_DIFFERENCE_LIMIT = 0.02
 """Of a probability, between float16 and the network: ten times what PAtt-Lite, FCSDNet and LANMSFF show."""
 
 BF16_DIFFERENCE_LIMIT = 0.025
-"""Of a probability, between bfloat16 and the network: the mean over faces of each one's largest. Of any twelve
+"""Of a probability, between bfloat16 and the network: the mean over faces of each one's largest. Of twelve
 faces PAtt-Lite shows up to 0.006, FCSDNet 0.004 and LANMSFF 0.013; and the first two from 0.04 on, with less
 than a tenth of their clear cases flipped, when bfloat16 also computed which pixels the resize takes."""
 
