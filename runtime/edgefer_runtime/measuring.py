@@ -23,8 +23,17 @@ Subject = Callable[[NDArray[np.uint8]], Any]
 Progress = Callable[[str, float], None]
 """Called after every round with the phase, ``"warm-up"`` or ``"measure"``, and the part of it done, 0..1."""
 
-TREND_BLOCKS = 8
-"""Blocks whose medians must lie on a level line for a warm-up to end."""
+LEAD_IN = 4
+"""Calls before a block that are not timed, a fifth of its calls at most: another engine has just had the
+caches, which a robot's only one finds as it left them. Without, in blocks of five calls, B, C and D of five
+equal engines, which never follow themselves in A B C D E E D C B A, were slower than A and E by 1 to 3 %."""
+
+TREND_POINTS = 8
+"""Points that must lie on a level line for a warm-up to end; each stands for as many blocks."""
+
+SURE = 16
+"""By how many of eight points' 28 pairs there must be more that rise than fall, or fall than rise, for a
+trend to be more than chance, which does that once in thirty times (Kendall's test)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class MeasureSettings:
         block_calls: calls of one subject in a row.
         min_warmup_calls: calls of each subject before warm-up may end.
         min_warmup_s, max_warmup_s: when warm-up may and must end.
-        warmup_tolerance: largest change over the last eight block medians that counts as level.
+        warmup_tolerance: largest change over the later half of the warm-up that counts as level.
         min_inputs: different inputs to rotate over; a single one would stay in the cache.
     """
 
@@ -61,7 +70,7 @@ class Samples:
         latency_ns: int64, one a call.
         block: int64, the block each call belongs to; equal numbers of two subjects ran side by side.
         warmup_calls: calls made before the first sample.
-        stable: whether warm-up ended because the medians were level, not because time was up.
+        stable: whether nothing but chance moved the latencies any more when warm-up ended.
     """
 
     latency_ns: NDArray[np.int64]
@@ -124,8 +133,8 @@ def measure(
         )
     rounds = _Rounds(subjects, by_name, settings.block_calls)
     warmup_s, stable = _warm_up(rounds, settings, on_progress)
-    warm = {name: len(blocks) * settings.block_calls for name, blocks in rounds.blocks.items()}
     first = len(rounds.order)
+    warm = first * (rounds.lead_in + settings.block_calls)
     wanted_s = settings.duration_s * len(subjects)
     begin = time.monotonic()
     while (elapsed := time.monotonic() - begin) < wanted_s or (len(rounds.order) - first) % 2:
@@ -134,7 +143,7 @@ def measure(
             on_progress("measure", min(1.0, elapsed / wanted_s))
     return Measurement(
         samples={
-            name: _samples(blocks[first:], warm[name], stable[name]) for name, blocks in rounds.blocks.items()
+            name: _samples(blocks[first:], warm, stable[name]) for name, blocks in rounds.blocks.items()
         },
         order=tuple(rounds.order[first:]),
         warmup_s=warmup_s,
@@ -154,6 +163,7 @@ class _Rounds:
         calls: int,
     ) -> None:
         self.subjects, self.inputs, self.calls = subjects, inputs, calls
+        self.lead_in = min(LEAD_IN, calls // 5)
         self.order: list[tuple[str, ...]] = []
         self.blocks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in subjects}
 
@@ -167,11 +177,13 @@ class _Rounds:
 
     def _block(self, name: str, start: int) -> NDArray[np.int64]:
         subject, images = self.subjects[name], self.inputs[name]
-        inputs = [images[index % len(images)] for index in range(start, start + self.calls)]
+        inputs = [images[index % len(images)] for index in range(start - self.lead_in, start + self.calls)]
         latency_ns = np.empty(self.calls, dtype=np.int64)
         clock = time.perf_counter_ns
         with _no_garbage_collection():
-            for call, image in enumerate(inputs):
+            for image in inputs[: self.lead_in]:
+                subject(image)
+            for call, image in enumerate(inputs[self.lead_in :]):
                 begin = clock()
                 subject(image)
                 latency_ns[call] = clock() - begin
@@ -182,35 +194,51 @@ def _warm_up(
     rounds: _Rounds, settings: MeasureSettings, on_progress: Progress | None
 ) -> tuple[float, dict[str, bool]]:
     """Run rounds until every subject is level, or time is up; seconds it took, and which are level."""
+    medians: dict[str, list[float]] = {name: [] for name in rounds.subjects}
     begin = time.monotonic()
     while True:
         rounds.run()
+        for name, blocks in rounds.blocks.items():
+            medians[name].append(float(np.median(blocks[-1])))
         elapsed = time.monotonic() - begin
-        level = {
-            name: is_level([float(np.median(block)) for block in blocks], settings.warmup_tolerance)
-            for name, blocks in rounds.blocks.items()
-        }
-        enough = len(rounds.order) * settings.block_calls >= settings.min_warmup_calls
         if on_progress:
             on_progress("warm-up", min(1.0, elapsed / settings.max_warmup_s))
-        if elapsed >= settings.max_warmup_s or (
-            enough and elapsed >= settings.min_warmup_s and all(level.values())
-        ):
+        over = elapsed >= settings.max_warmup_s
+        calls = len(rounds.order) * settings.block_calls
+        enough = elapsed >= settings.min_warmup_s and calls >= settings.min_warmup_calls
+        tolerance = settings.warmup_tolerance
+        level = {name: is_level(each, tolerance) for name, each in medians.items()}
+        if over or (enough and all(level.values())):
             return elapsed, level
 
 
 def is_level(medians: Sequence[float], tolerance: float) -> bool:
-    """Whether the last :data:`TREND_BLOCKS` medians follow no trend.
+    """Whether the later half of the medians, or the last eight if that is less, follows no trend.
 
-    The trend is the Theil-Sen line (the median of all pairs' slopes; J. Am. Stat. Assoc. 63, 1968), which
-    one disturbed block cannot tilt; level is a line that rises or falls by less than ``tolerance`` of the
-    median from end to end. Fewer medians are never level.
+    It is seen as :data:`TREND_POINTS` points, so that the longer a warm-up goes on, the longer is the time
+    that must be level and the less is a point moved by noise. The trend is the Theil-Sen line (the median of
+    all pairs' slopes; J. Am. Stat. Assoc. 63, 1968), which one disturbed point cannot tilt. Level is a line
+    that rises or falls by less than ``tolerance`` of the median from end to end, or by no more than chance
+    makes it: a busy machine is not warming up. Fewer medians are never level.
     """
-    last = medians[-TREND_BLOCKS:]
-    if len(last) < TREND_BLOCKS:
-        return False
-    slope = np.median([(last[j] - last[i]) / (j - i) for i, j in combinations(range(TREND_BLOCKS), 2)])
-    return bool(abs(slope) * (TREND_BLOCKS - 1) < tolerance * np.median(last))
+    points = _points(medians)
+    rising = sum(int(np.sign(later - earlier)) for earlier, later in combinations(points, 2))
+    return bool(points) and (_change(points) < tolerance or abs(rising) < SURE)
+
+
+def _points(medians: Sequence[float]) -> list[float]:
+    """The later half of the medians as :data:`TREND_POINTS` medians of theirs; none of too few."""
+    if len(medians) < TREND_POINTS:
+        return []
+    last = medians[-max(TREND_POINTS, len(medians) // 2) :]
+    return [float(np.median(part)) for part in np.array_split(last, TREND_POINTS)]
+
+
+def _change(points: Sequence[float]) -> float:
+    """How far the trend goes from the first point to the last, as a share of their median."""
+    places = range(len(points))
+    slope = np.median([(points[j] - points[i]) / (j - i) for i, j in combinations(places, 2)])
+    return float(abs(slope) * (len(points) - 1) / np.median(points))
 
 
 def _samples(blocks: Sequence[NDArray[np.int64]], warmup_calls: int, stable: bool) -> Samples:

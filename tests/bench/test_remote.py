@@ -276,12 +276,15 @@ def small_disk(tmp_path):
     """A file system of four megabytes, where the machine lets us mount one."""
     place = tmp_path / "small"
     place.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True
-    ).returncode:
-        pytest.skip("needs the right to mount")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    # Unmounted by a process of its own when its input ends: also when this one is killed.
+    script = 'mount -t tmpfs -o size=4m none "$0" || exit; echo mounted; read _; umount -l "$0"'
+    words, pipe = ["sh", "-c", script, str(place)], subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as keeper:
+        if keeper.stdout.readline() != b"mounted\n":
+            pytest.skip("needs the right to mount")
+        yield place
+        keeper.stdin.close()
+        assert keeper.wait(20) == 0
 
 
 def test_a_full_disk(known, make_bundle, faces, small_disk, monkeypatch):

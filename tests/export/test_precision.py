@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,8 +19,10 @@ from edgefer_export import export_onnx
 from edgefer_export.certificate import require
 from edgefer_export.checks import check_engine, reference
 from edgefer_export.graph import axes
+from edgefer_export.passes import resize_as_gather
 from edgefer_export.precision import write_fp16
 from edgefer_export.targets import get
+from edgefer_export.targets.openvino import has_bfloat16
 from edgefer_runtime.errors import CheckError
 
 from .conftest import CLASSES, CONTRACT, small
@@ -150,11 +153,47 @@ def test_bfloat16_engine(
     target = get("openvino")
     engine = target.build(exported, "bf16", tmp_path)
     assert engine.options == {"INFERENCE_PRECISION_HINT": "bf16"}
-    executed, agreement = check_engine(target, engine, "bf16", faces, expected)
-    assert executed.passed and agreement.passed
+    checks = check_engine(target, engine, "bf16", faces, expected)
+    require(checks)
+    assert [check.name for check in checks] == [
+        f"{row}/openvino-bf16" for row in ("precision", "parity", "agreement")
+    ]
     assert np.abs(target.session(engine)(faces) - expected).max() > 1e-4, "float32 would be nearer"
     float_twin = target.build(exported, "fp32", tmp_path / "float")
     assert not check_engine(target, float_twin, "bf16", faces, expected)[0].passed
+
+
+def test_pixels_that_bfloat16_misplaces_are_caught(
+    exported: Path,
+    network: nn.Module,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which pixels a resize takes was once computed in bfloat16, and the engine passed as healthy."""
+    if not has_bfloat16():
+        pytest.skip("this CPU has no bfloat16")
+
+    def in_floats(images: Any, axis: int, target: int) -> Any:
+        from openvino import opset13 as op
+
+        size = op.convert(op.gather(op.shape_of(images), np.int32([axis]), np.int32(0)), "f32")
+        steps = op.multiply(np.arange(target, dtype=np.float32) + 0.5, op.divide(size, np.float32(target)))
+        position = op.maximum(op.subtract(steps, np.float32(0.5)), np.float32(0))
+        low = op.floor(position)
+        high = op.minimum(op.add(low, np.float32(1)), op.subtract(size, np.float32(1)))
+        taps = op.convert(low, "i32"), op.convert(high, "i32"), op.subtract(position, low)
+        return resize_as_gather.Taps(*taps)
+
+    # Of noise every pixel counts, in whatever network.
+    crops = np.random.default_rng(0).integers(0, 256, (16, 168, 168, 3), dtype=np.uint8)
+    expected, target = reference(network, crops, CONTRACT, "logits"), get("openvino")
+    healthy = target.build(exported, "bf16", tmp_path / "healthy")
+    _, parity, _ = check_engine(target, healthy, "bf16", crops, expected)
+    monkeypatch.setattr(resize_as_gather, "_taps", in_floats)
+    faulty = target.build(exported, "bf16", tmp_path / "faulty")
+    _, planted, _ = check_engine(target, faulty, "bf16", crops, expected)
+    assert parity.passed and not planted.passed
+    assert 5 * parity.measured < parity.limit and 2 * planted.limit < planted.measured
 
 
 def test_bfloat16_is_not_passed_off_as_fp16(

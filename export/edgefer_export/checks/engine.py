@@ -25,6 +25,11 @@ NARROW_MARGIN = 0.2
 HALF_DIFFERENCE_LIMIT = 0.02
 """Of a probability, between float16 and the network: ten times what PAtt-Lite, FCSDNet and LANMSFF show."""
 
+BF16_DIFFERENCE_LIMIT = 0.025
+"""Of a probability, between bfloat16 and the network: the mean over faces of each one's largest. Of twelve
+faces PAtt-Lite shows up to 0.006, FCSDNet 0.004 and LANMSFF 0.013; and the first two from 0.04 on, with less
+than a tenth of their clear cases flipped, when bfloat16 also computed which pixels the resize takes."""
+
 EXECUTED = {"fp32": {"fp32"}, "fp16": {"fp16", "fp32"}, "bf16": {"bf16"}}
 """What the layers of a float engine may run in. A CPU without float16 arithmetic computes an fp16 engine in
 float32; in bfloat16 it must not, which has three bits less."""
@@ -50,8 +55,8 @@ def check_engine(
     Returns:
         For an int8 engine: at least :data:`INT8_SHARE_LIMIT` of the convolutions run in INT8, counted by
         their weights, nothing runs in 16 bits, and it names the network's class. For any other: every layer
-        runs in a type that :data:`EXECUTED` allows, and the probabilities are the network's; bfloat16 names
-        its class.
+        runs in a type that :data:`EXECUTED` allows, and the probabilities are the network's; those in 16 bits
+        also name its class.
     """
     layers = target.layers(engine)
     found = target.session(engine)(faces)
@@ -61,10 +66,8 @@ def check_engine(
     executed = _all_in(EXECUTED[precision], label, layers)
     if precision == "fp32":
         return [executed, *parity(name, expected, found)]
-    agreement = _agreement(name, expected, found)
-    return (
-        [executed, _close(name, expected, found), agreement] if precision == "fp16" else [executed, agreement]
-    )
+    close = _close if precision == "fp16" else _close_on_average
+    return [executed, close(name, expected, found), _agreement(name, expected, found)]
 
 
 def answering(target: Target, precision: str) -> str:
@@ -86,6 +89,12 @@ def _close(name: str, expected: NDArray[np.float32], found: NDArray[np.float32])
     difference = float(np.abs(expected - found).max())
     detail = f"largest difference; {len(expected)} faces, torch in float32 against {name}"
     return Check.at_most(f"parity/{name}", difference, HALF_DIFFERENCE_LIMIT, "probability", detail)
+
+
+def _close_on_average(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> Check:
+    difference = float(np.abs(expected - found).max(axis=1).mean())
+    detail = f"mean of a face's largest difference; {len(expected)} faces, torch in float32 against {name}"
+    return Check.at_most(f"parity/{name}", difference, BF16_DIFFERENCE_LIMIT, "probability", detail)
 
 
 def _all_in(allowed: set[str], name: str, layers: list[Layer]) -> Check:

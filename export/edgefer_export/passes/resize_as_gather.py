@@ -122,20 +122,24 @@ def _gathered(resize: Resize) -> openvino.Node:
 
 
 def _taps(images: openvino.Output, axis: int, target: int) -> Taps:
-    """Taps of ``target`` pixels along ``axis``, computed in the graph: the crop's size is not known."""
+    """Taps of ``target`` pixels along ``axis``, computed in the graph: the crop's size is not known.
+
+    In whole numbers, halves of a target pixel counted from the edge: an engine in bfloat16 computes all
+    floats in it, which knows no 100.3 but 100.5, and no whole numbers between 256 and 258.
+    """
     from openvino import opset13 as op
 
-    def scalar(value: float) -> Any:
-        return op.constant(np.float32(value))
+    def whole(values: Any) -> Any:
+        return op.constant(np.asarray(values, dtype=np.int32))
 
-    size = op.convert(_gather(op.shape_of(images), op.constant(np.int32(axis)), 0), "f32")
-    last = op.subtract(size, scalar(1))
-    centres = op.constant(np.arange(target, dtype=np.float32) + np.float32(0.5))
-    unclamped = op.subtract(op.multiply(centres, op.divide(size, scalar(target))), scalar(0.5))
-    position = op.maximum(unclamped, scalar(0))
-    low = op.floor(position)
-    high = op.minimum(op.add(low, scalar(1)), last)
-    return Taps(op.convert(low, "i32"), op.convert(high, "i32"), op.subtract(position, low))
+    size = _gather(op.shape_of(images, "i32"), whole(axis), 0)
+    centres = op.multiply(whole(2 * np.arange(target) + 1), size)
+    position = op.maximum(op.subtract(centres, whole(target)), whole(0))
+    low = op.divide(position, whole(2 * target))
+    beyond = op.subtract(position, op.multiply(low, whole(2 * target)))
+    high = op.minimum(op.add(low, whole(1)), op.subtract(size, whole(1)))
+    weight = op.multiply(op.convert(beyond, "f32"), op.constant(np.float32(1 / (2 * target))))
+    return Taps(low, high, weight)
 
 
 def _interleaved(taps: Taps, channels: int) -> Taps:
