@@ -112,13 +112,35 @@ def test_collection_comes_back_after_a_failure(inputs: list[np.ndarray]) -> None
     assert gc.isenabled()
 
 
-def test_warm_up_waits_for_a_level(inputs: list[np.ndarray]) -> None:
+class Clock:
+    """Time that passes in calls alone, whatever else the machine has to do."""
+
+    now_ns = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.now_ns
+
+    def monotonic(self) -> float:
+        return self.now_ns / 1e9
+
+    def wait(self, microseconds: float) -> None:
+        self.now_ns += int(1000 * microseconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("edgefer_runtime.measuring.time", clock)
+    return clock
+
+
+def test_warm_up_waits_for_a_level(inputs: list[np.ndarray], clock: Clock) -> None:
     calls = 0
 
     def settling(_: np.ndarray) -> None:
         nonlocal calls
         calls += 1
-        wait(max(20.0, 400 - calls))(_)
+        clock.wait(max(20.0, 400 - calls))
 
     settings = MeasureSettings(
         duration_s=0.01, block_calls=10, min_warmup_calls=10, min_warmup_s=0, warmup_tolerance=0.15
@@ -128,13 +150,13 @@ def test_warm_up_waits_for_a_level(inputs: list[np.ndarray]) -> None:
     assert measured.samples["A"].warmup_calls >= 380, "ended while it still got faster"
 
 
-def test_a_warm_up_that_never_settles_says_so(inputs: list[np.ndarray]) -> None:
+def test_a_warm_up_that_never_settles_says_so(inputs: list[np.ndarray], clock: Clock) -> None:
     calls = 0
 
     def ever_slower(_: np.ndarray) -> None:
         nonlocal calls
         calls += 1
-        wait(5 + calls)(_)
+        clock.wait(5 + calls)
 
     settings = MeasureSettings(
         duration_s=0.01, block_calls=5, min_warmup_s=0, max_warmup_s=0.1, warmup_tolerance=0.01
