@@ -17,6 +17,7 @@ Record = Mapping[str, Any]
 
 ROW, BINS = 46, 72
 LABELS = 3  # of the front, the most accurate
+LABEL_HEIGHT = 13
 LINES = 5  # temperature zones or rails in one picture, the highest first
 
 
@@ -59,11 +60,13 @@ def accuracy_against_latency(records: Sequence[Record]) -> str:
         shape = PRECISIONS.index(record["precision"]) if record["precision"] in PRECISIONS else 0
         hollow = record["target"] != "onnxruntime"
         plot.mark(at(record), shape, models.index(record["model"]), hollow=hollow, title=told)
+    y = float("inf")
     for record in front[-LABELS:]:
-        x, y = at(record)
+        x, own = at(record)
+        y = min(own - 7, y - LABEL_HEIGHT)  # the front rises, so each name stands clear of the one before
         right = x > (LEFT + WIDTH) / 2
         name = f"{record['model']} {engine(record)}"
-        plot.text((x - 8 if right else x + 8, y - 7), name, anchor="end" if right else "start", kind="name")
+        plot.text((x - 8 if right else x + 8, y), name, anchor="end" if right else "start", kind="name")
     shapes = "circle fp32, square fp16, diamond bf16, triangle int8; filled ONNX Runtime, hollow others"
     return f'{plot.done()}{legend(models)}<p class="small">{shapes}; bars are 95 % intervals</p>'
 
