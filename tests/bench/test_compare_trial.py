@@ -28,6 +28,7 @@ def test_the_second_record_is_slower_by_the_delay_and_no_other(
     trial, make_bundle, faces, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(trial, "load_faces", lambda name: faces)
+    monkeypatch.setattr(trial.benching, "time_engines", trial.benching.time_engines)  # to put back
     monkeypatch.setattr(trial, "BenchPlan", partial(BenchPlan, max_warmup_s=0.2))
     delay_ns = 5e6
     asked = argparse.Namespace(
