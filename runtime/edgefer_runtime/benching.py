@@ -382,7 +382,6 @@ def _block_calls(
             begin = time.perf_counter()
             subject(image)
             took_s.append(time.perf_counter() - begin)
-        slowest_s = max(
-            slowest_s, min(took_s)
-        )  # the first calls of all are slow, and those on a busy machine
+        # The fastest: the first calls of all are slow, and so are many on a busy machine.
+        slowest_s = max(slowest_s, min(took_s))
     return int(np.clip(min(BLOCK_S, duration_s / BLOCKS) / slowest_s, FEWEST_CALLS, MOST_CALLS))
