@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def bench(
     faces: Faces,
     *,
     plan: BenchPlan | None = None,
-    references: Sequence[Floats | None] | None = None,
+    ask: Callable[[], Sequence[Floats | None]] | None = None,
     device: str | None = None,
     notice: str = "",
     on_progress: Report = lambda stage, done, total: None,
@@ -40,7 +40,8 @@ def bench(
         bundles: the engines, opened and verified; all of one batch size.
         faces: what to time and score with, at least 64 different ones.
         plan: what to measure, and how long.
-        references: see :func:`edgefer_bench.scoring.drops`.
+        ask: gives the references of :func:`edgefer_bench.scoring.drops`. It is called when all is measured,
+            so that engines are not timed in a process in which torch was at work.
         device: the profile of this machine.
         notice: what readers must know of the faces, shown with every table.
         on_progress: told how far each stage is.
@@ -57,6 +58,7 @@ def bench(
     for bundle in bundles:
         check_classes(bundle.manifest.classes, bundle.path, faces)
     run = run_bench(bundles, faces.images, plan or BenchPlan(), on_progress)
+    references = ask() if ask else None
     return make_records(run, bundles, faces, references=references, device=device, notice=notice)
 
 

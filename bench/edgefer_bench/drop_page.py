@@ -54,9 +54,9 @@ def drop_page(
     Raises:
         ValueError: no engine is narrower than float.
     """
-    narrow = [engine for engine in engines if "lost" in engine["drop"]]
+    narrow = [engine for engine in engines if engine["precision"] != "fp32"]
     if not narrow:
-        raise ValueError("no engine was compared with its float twin")
+        raise ValueError("no engine is narrower than float")
     done = " and ".join(dict.fromkeys(engine["precision"].upper() for engine in narrow))
     return html_page(
         f"What {done} did to {model}",
@@ -86,8 +86,8 @@ def _in_short(engines: Sequence[Engine], verdict: Mapping[str, Any] | None) -> l
     return [
         "<h2>In short</h2>",
         f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>',
-        "<p class=\"small\">Drop: accuracy of the same library's float engine minus this one's, on the same "
-        "faces, with its paired 95 % interval. Changed class: faces that are now called something else, "
+        '<p class="small">Drop: accuracy of the float network minus this engine\'s, on the same faces, with '
+        "its paired 95 % interval. Changed class: faces that are now called something else, "
         "rightly or not. ECE: expected calibration error; confidence: mean probability of the predicted "
         "class, after minus before. Var: variance of the accuracy over the poses.</p>",
         *(

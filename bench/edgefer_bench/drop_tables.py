@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def drop_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
-    """A row for each engine that was compared with its float twin; None when there is none.
+    """A row for each engine that is narrower than float; None when there is none.
 
     Args:
         rows: with ``target``, ``precision`` and ``drop``, the JSON form of :class:`edgefer_bench.drop.Drop`.
     """
-    compared = [row for row in rows if "lost" in row["drop"]]
-    if not compared:
+    narrow = [row for row in rows if row["precision"] != "fp32"]
+    if not narrow:
         return None
     headings = ("engine", "changed class %", "ECE %", "confidence", "Var of poses")
     made = table("what the narrower precision did: float → now", headings)
-    for row in compared:
+    for row in narrow:
         drop = row["drop"]
         cells = (
             number(drop["flips"], 1),

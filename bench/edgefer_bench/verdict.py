@@ -1,7 +1,8 @@
 """Which of several engines to use on this machine, and why: the fastest whose accuracy is known to hold.
 
-An engine may be chosen when the upper end of its drop's interval keeps a limit: what is not known to hold
-does not count as held. Of engines that cannot be told apart by speed, the one of wider precision is chosen.
+A narrower engine may be chosen when the upper end of its drop's interval keeps a limit: what is not known to
+hold does not count as held. Of engines that cannot be told apart by speed, the one of wider precision is
+chosen.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Timed:
     unstable: tuple[str, ...]
 
     def holds(self, limit_points: float) -> bool:
-        """Whether the drop is known to be within the limit."""
+        """Whether the drop is known to be within the limit; float's always is, its engines are checked."""
+        if self.precision == WIDEST_FIRST[0]:
+            return True
         return self.drop_interval is not None and self.drop_interval[1] <= limit_points
 
 

@@ -55,7 +55,7 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
     records = bench(
         bundles,
         faces,
-        references=references(bundles, faces, on_progress),
+        ask=lambda: references(bundles, faces, on_progress),
         plan=replace(settings.plan, power_rails=device.power_rails),
         device=device.name,
         notice=notice(settings.data),

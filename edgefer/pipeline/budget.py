@@ -22,6 +22,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.candidates import Candidates
 from edgefer.pipeline.islands import Islands, find_islands
+from edgefer.pipeline.references import Answers
 from edgefer_bench.drop import Drop, accuracy_drop
 from edgefer_bench.intervals import tango
 from edgefer_bench.scoring import CHUNK, check_classes
@@ -42,13 +43,13 @@ class Budget:
         max_drop: most points that the drop may be, at the upper end of its 95 % interval.
         time_s: for the search for one target, in seconds.
         judged: the faces that count.
+        network: what the float network answers to these: N x K, columns as ``judged.classes``.
         validation: labelled faces for the search, none of ``judged``.
         classes: the network's, in the order of its outputs.
         folder: where each target's search is written down, as ``TARGET-int8.search.json``.
         on_progress: told how far things are.
 
     Raises:
-        BudgetError: no engine at all could prove that it keeps the budget on so few faces.
         UsageError: both face sets have pictures in common.
         DataError: the classes of network and faces differ.
     """
@@ -56,13 +57,13 @@ class Budget:
     max_drop: float
     time_s: float
     judged: FaceSet
+    network: Answers
     validation: FaceSet
     classes: Sequence[str]
     folder: Path
     on_progress: Report = ignore
 
     def __post_init__(self) -> None:
-        require_provable(self.max_drop, self.judged)
         if shared := len(_pictures(self.validation) & _pictures(self.judged)):
             raise UsageError(
                 f"{shared:,} of the {len(self.validation):,} pictures in {self.validation.name}, on which "
@@ -97,9 +98,9 @@ class Budget:
             candidates = Candidates(
                 targets.get(target), float_onnx, calibration, self.classes, Path(folder), ranges
             )
-            advance = counting(self.on_progress, f"{target}: plain INT8", 2 * len(self.judged))
-            reference, plain = (candidates.answers(kind, self.judged, advance) for kind in (None, ()))
-            drop = accuracy_drop(reference, plain, self.judged.labels)
+            advance = counting(self.on_progress, f"{target}: plain INT8", len(self.judged))
+            plain = candidates.answers((), self.judged, advance)
+            drop = accuracy_drop(self.network, plain, self.judged.labels)
             if drop.interval[1] <= self.max_drop:
                 return candidates.quantize((), out)
             islands = find_islands(
@@ -170,9 +171,11 @@ def shortfall(drop: Mapping[str, Any], max_drop: float) -> str:
     measured = f"loses {points:.2f} points [{low:.2f}, {high:.2f}]"
     if points >= max_drop:
         return f"{measured}, more than {max_drop:g}"
-    discordant = (drop["lost"] + drop["won"]) / drop["images"]
-    faces = DEVIATIONS**2 * discordant / ((max_drop - points) / 100) ** 2
-    return f"{measured}: within {max_drop:g}, but not proven; {_rounded(faces)} faces might prove it"
+    counts, factor = (drop["lost"], drop["won"], drop["images"]), 1.0
+    while 100 * tango(*(round(factor * count) for count in counts))[1] > max_drop:
+        factor *= 1.01
+    enough = _rounded(factor * drop["images"])
+    return f"{measured}: within {max_drop:g}, but not proven; {enough} faces might prove it"
 
 
 def _rounded(count: float) -> str:

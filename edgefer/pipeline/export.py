@@ -19,9 +19,11 @@ from edgefer.pipeline.leaks import guard
 from edgefer.pipeline.narrowing import Quantizer
 from edgefer.pipeline.outcome import serve, time_and_judge, write_page
 from edgefer.pipeline.qat import trainer
+from edgefer.pipeline.references import Answers, float_answers
 from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.scores import score_drafts
 from edgefer.pipeline.subjects import RUNS, find_checkpoint
+from edgefer_bench.scoring import check_classes
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
 
@@ -65,8 +67,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
 
     Returns:
         A row a bundle: ``path``, ``model``, ``variant``, ``target``, ``precision``, ``size_mb``,
-        ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the same
-        target's fp32 engine, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
+        ``accuracy``, ``accuracy_interval``, ``accuracy_drop``, ``accuracy_drop_ci`` (against the float
+        network, in points), ``flips``, ``engine`` (what answered), ``data``, ``images``,
         ``notice``, ``checks``, ``budget`` (how float islands were found, or null), ``signed``, ``drop``
         (:class:`edgefer_bench.drop.Drop`). The same in every row, null where not asked for or not to be had:
         ``verdict`` (:class:`edgefer_bench.verdict.Verdict`), ``page`` (path of the page on what a narrower
@@ -76,7 +78,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         CheckError: a check failed; nothing is written.
         BudgetError: an engine is not proven to drop ``max_drop`` points at most; the others are written,
             unless float islands were looked for and none were found.
-        UsageError, DataError, MissingError: no such model, set or target, or not installed.
+        UsageError, DataError, MissingError: no such model, set or target, other classes, or not installed.
     """
     require("export", "exporting")
     targets = _targets(settings.targets)
@@ -100,10 +102,14 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     narrowed = {"int8", "fp16"} & {*settings.precisions}
     calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
+    check_classes(checkpoint.classes, source, faces)
+    if settings.max_drop is not None:
+        require_provable(settings.max_drop, faces)
     if calibration is not None:
         guard(calibration, faces)
     root = settings.output or RUNS / checkpoint.model
-    budget = _budget(settings, targets, faces, checkpoint.classes, root, on_progress)
+    network = float_answers(checkpoint, faces, on_progress)
+    budget = _budget(settings, targets, faces, network, checkpoint.classes, root, on_progress)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
         drafting = Drafting(
             checkpoint=checkpoint,
@@ -126,7 +132,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             folder=Path(folder),
         )
         drafts = draft_bundles(drafting, on_progress)
-        scores = score_drafts(drafts, faces, on_progress)
+        scores = score_drafts(drafts, faces, network, on_progress)
         kept, over = [], []
         for draft, score in zip(drafts, scores, strict=True):
             if settings.max_drop is not None and score["drop"]["interval"][1] > settings.max_drop:
@@ -182,20 +188,19 @@ def _budget(
     settings: ExportSettings,
     targets: Sequence[str],
     faces: FaceSet,
+    network: Answers,
     classes: Sequence[str],
     folder: Path,
     on_progress: Report,
 ) -> Budget | None:
     """What INT8 has to keep, if anything; its time is shared among the targets."""
-    if settings.max_drop is None or settings.precisions == ("fp32",):
-        return None
-    require_provable(settings.max_drop, faces)
-    if "int8" not in settings.precisions or settings.qat_epochs:
+    if settings.max_drop is None or "int8" not in settings.precisions or settings.qat_epochs:
         return None
     return Budget(
         max_drop=settings.max_drop,
         time_s=settings.time_budget_s / len(targets),
         judged=faces,
+        network=network,
         validation=load_faces(settings.validation, on_progress),
         classes=classes,
         folder=folder,

@@ -91,7 +91,7 @@ def _open_here(bundle: Bundle) -> Classifier | None:
 
 def write_page(scored: Scored, root: Path, verdict: Mapping[str, Any] | None) -> str | None:
     """Write :data:`PAGE` beside the bundles; its path, or None when there are float engines alone."""
-    if not any("lost" in score["drop"] for _, score in scored):
+    if all(bundle.manifest.precision == "fp32" for bundle, _ in scored):
         return None
     engines = [
         {

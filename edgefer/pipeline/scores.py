@@ -10,14 +10,24 @@ from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, counting
+from edgefer.pipeline.references import Answers
 from edgefer_bench.metrics import evaluate
 from edgefer_bench.scoring import drops, predict
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.engines.tensorrt_plan import ONNX
 
 
-def score_drafts(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) -> list[dict[str, Any]]:
-    """Accuracy of every draft and its drop against its float twin: what a manifest keeps as ``accuracy``."""
+def score_drafts(
+    drafts: Sequence[Bundle], faces: FaceSet, network: Answers, on_progress: Report
+) -> list[dict[str, Any]]:
+    """Accuracy of every draft and its drop: what a manifest keeps as ``accuracy``.
+
+    Args:
+        drafts: bundles of one network.
+        faces: what they label.
+        network: what the float network answers: N x K, columns as ``faces.classes``.
+        on_progress: told how far it is.
+    """
     from edgefer_runtime import Classifier
 
     advance = counting(on_progress, "accuracy", len(drafts) * len(faces))
@@ -46,7 +56,7 @@ def score_drafts(drafts: Sequence[Bundle], faces: FaceSet, on_progress: Report) 
         )
         for draft, probabilities in zip(drafts, predictions, strict=True)
     ]
-    lost = drops(drafts, predictions, faces)
+    lost = drops(drafts, predictions, faces, [network] * len(drafts))
     data = {"data": faces.name, "images": len(faces), "fingerprint": faces.fingerprint()}
     return [
         {**data, "engine": provider, "evaluation": evaluation.to_json(), "drop": drop}

@@ -34,6 +34,7 @@ from edgefer.training.device import (
 from edgefer.training.freezing import freeze, train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.logs import Log
+from edgefer.training.memory import keep_memory
 from edgefer.training.objectives import make_objective
 from edgefer.training.optimize import carries_over, follow, has_stalled, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
@@ -154,6 +155,7 @@ def _work(
 ) -> None:
     """The share of one process in a training."""
     device = choose_device(job.accelerator, place)
+    keep_memory(device)
     with surroundings(place, device), stop_on_signal() as stop:
         run = _Run(job, place, device, initial, stop, on_progress)
         with contextlib.closing(run.log):

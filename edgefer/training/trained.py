@@ -12,6 +12,7 @@ from edgefer.models import get
 from edgefer.training.checkpoint import Checkpoint
 from edgefer.training.explain.cam import grad_cam
 from edgefer.training.explain.features import extract_features
+from edgefer.training.memory import keep_memory
 from edgefer.training.predict import predict
 from edgefer_runtime.images import Images
 
@@ -39,6 +40,7 @@ class TrainedNetwork:
     def __init__(
         self, checkpoint: Checkpoint, device: torch.device | str = "cpu", batch_size: int | None = None
     ) -> None:
+        keep_memory(device)
         self.checkpoint = checkpoint
         self._spec = get(checkpoint.model)
         self._network = checkpoint.network().to(device)

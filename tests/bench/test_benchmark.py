@@ -191,7 +191,7 @@ def test_without_a_float_twin_the_drop_is_null_and_says_why(make_bundle, faces):
 
 def test_the_float_network_comes_before_the_twin(fast_and_slow, faces):
     network = np.eye(3)[(faces.labels + 1) % 3]  # wrong everywhere
-    fp32, int8 = bench(fast_and_slow, faces, references=[network, None], **QUICK)
+    fp32, int8 = bench(fast_and_slow, faces, ask=lambda: [network, None], **QUICK)
     assert (fp32["drop"]["against"], fp32["accuracy_drop"]) == ("the float network", -100)
     assert (int8["drop"]["against"], int8["accuracy_drop"]) == (
         "onnxruntime fp32",

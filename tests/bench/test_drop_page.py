@@ -112,7 +112,7 @@ def test_every_engine_and_group_has_its_plot():
             engine["evaluation"][groups] = {}
             engine["drop"][groups] = {}
     assert Structure(page_of(bare)).count["svg"] == 1
-    with pytest.raises(ValueError, match="float twin"):
+    with pytest.raises(ValueError, match="narrower than float"):
         page_of(engines(["openvino"])[:1])
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from edgefer.cli.export import _tell
 from edgefer.pipeline.export import ExportSettings, export_bundles
+from edgefer_bench.scoring import FLOAT_NETWORK
 from edgefer_runtime.errors import BudgetError, CheckError, DataError, UsageError
 
 SMALL = {"calibration": "synthfer:train[:70]", "data": "synthfer:eval[:35]", "targets": ("onnxruntime",)}
@@ -19,16 +20,17 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_budget_that_nothing_keeps_writes_nothing() -> None:
-    # Gaining this many points is impossible, so even the float engine exceeds the budget.
-    with pytest.raises(BudgetError, match="onnxruntime fp32") as caught:
-        export_bundles(ExportSettings("pattlite", max_drop=-101, **SMALL))
+def test_a_budget_that_nothing_can_prove_is_refused_before_any_work() -> None:
+    with pytest.raises(BudgetError, match="35 faces prove no drop below") as caught:
+        export_bundles(ExportSettings("pattlite", max_drop=0, **SMALL))
     assert caught.value.exit_code == 5
     assert not Path("runs").exists()
 
 
-def test_a_budget_that_is_kept_is_no_hindrance_and_the_manifest_tells_all() -> None:
-    (row,) = export_bundles(ExportSettings("pattlite", max_drop=0, **SMALL))
+def test_the_float_engine_is_held_against_its_network_and_the_manifest_tells_all() -> None:
+    (row,) = export_bundles(ExportSettings("pattlite", max_drop=10, **SMALL))
+    assert row["drop"]["against"] == FLOAT_NETWORK and row["flips"] == 0
+    assert row["accuracy_drop_ci"][1] == pytest.approx(9.89, abs=0.01)  # What 35 faces prove at best.
     manifest = json.loads((Path(row["path"]) / "manifest.json").read_text())
     assert manifest["accuracy"]["data"] == "synthfer:eval[:35]"
     assert manifest["accuracy"]["evaluation"]["accuracy"] == row["accuracy"]
