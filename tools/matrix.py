@@ -171,7 +171,7 @@ def introduction(tools: Mapping[str, str], threads: int, command: str) -> str:
 - **Parity**: the largest difference of a probability between the engine and the network in torch (float32),
   over the twelve faces that travel with each bundle. INT8 is expected to differ; accuracy says whether it
   matters.
-- **Drop**: accuracy of the same target's FP32 engine minus this one's, paired face by face, with its 95 %
+- **Drop**: accuracy of the float network minus this one's, paired face by face, with its 95 %
   interval.
 - **Size**: the engine's files.
 - **p50, speed**: one 128 x 128 crop a call, {on_threads}, engines in turns; the ratio to ONNX
