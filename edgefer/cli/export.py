@@ -135,7 +135,7 @@ def _tell(rows: list[dict[str, Any]]) -> None:
         engine = f"{row['target']} {row['precision']}"
         if "in place of" in row["engine"]:
             say(f"{engine}: accuracy is its ONNX's in {row['engine']}")
-        if answer := profile_answer(row["drop"]):
+        if row["precision"] != "fp32" and (answer := profile_answer(row["drop"])):
             say(f"{engine}: {answer}")
     if verdict := first["verdict"]:
         console.print(verdict["reason"], style="bold", markup=False, highlight=False, soft_wrap=True)
