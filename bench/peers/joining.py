@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from peers.tools.contract import OPENVINO_MODEL
 
 if TYPE_CHECKING:

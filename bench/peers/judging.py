@@ -22,7 +22,7 @@ from edgefer_export.targets.openvino import HINT, has_bfloat16
 from edgefer_runtime.benching import Report
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.classifier import Classifier
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.errors import EdgeferError
 from edgefer_runtime.footprint import footprint_in_subprocess
 from edgefer_runtime.manifest import Manifest

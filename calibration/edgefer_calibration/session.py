@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgefer_runtime.engines.libraries import import_onnxruntime
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
@@ -17,8 +19,7 @@ def open_session(model: Path | bytes, *, rearranged: bool = True) -> InferenceSe
         rearranged: whether the graph may be fused and rearranged first, which costs more than it saves
             where every tensor is an output.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Its threads would go on spinning while torch, or another library, computes on the same cores.

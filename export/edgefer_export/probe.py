@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.engines.libraries import import_onnxruntime
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -72,8 +74,7 @@ def part(model: ModelProto, inputs: Sequence[str], output: str) -> ModelProto:
 
 
 def _open(model: ModelProto) -> Any:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_onnxruntime, import_openvino
 
 Run: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 N x H x W x 3 -> the graph's first output, float32 N x ..."""
@@ -24,8 +24,7 @@ def installed_sessions() -> dict[str, Callable[[Path | bytes], Run]]:
 
 def onnxruntime_session(model: Path | bytes) -> Run:
     """An ONNX file, or one in memory, in ONNX Runtime."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Its threads would go on spinning while the next library, or torch, computes on the same cores.

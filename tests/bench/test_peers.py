@@ -140,7 +140,7 @@ def test_a_joined_graph_takes_faces_and_answers_as_both_parts(given, tmp_path, f
         found = answer(join(given / contract.PREPROCESSING, network, tmp_path), face)
     else:
         pytest.importorskip("openvino")
-        from edgefer_runtime.engines.openvino import import_openvino
+        from edgefer_runtime.engines.libraries import import_openvino
 
         openvino = import_openvino()
         openvino.save_model(openvino.convert_model(network), tmp_path / form, compress_to_fp16=False)

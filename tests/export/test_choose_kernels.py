@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefer_export.passes.choose_kernels import choose_kernels
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 
 openvino = import_openvino()
 
@@ -24,7 +24,7 @@ CHOSEN = {"conv0", "conv5"}
 @pytest.fixture
 def ir(tmp_path: Path) -> Path:
     """A chain of 3 x 3 convolutions with :data:`CHANNELS`."""
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     generator = np.random.default_rng(0)
     images = op.parameter([1, CHANNELS[0], 12, 12], np.float32, name="images")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgefer_export import export_onnx, targets
 from edgefer_export.repositories import Repository, require_served, write_repository
 from edgefer_runtime.bundle import Bundle, write_bundle
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.manifest import Manifest
 

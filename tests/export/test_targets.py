@@ -17,7 +17,7 @@ from edgefer_export.checks import check_engine, reference
 from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets import get, installed
 from edgefer_export.targets.openvino import has_bfloat16
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.engines.openvino_static import of_size
 from edgefer_runtime.errors import MissingError, UsageError
 

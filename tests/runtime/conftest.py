@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgefer_runtime.bundle import Bundle, write_bundle
 from edgefer_runtime.contract import InputContract
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.manifest import Manifest
 from edgefer_runtime.preprocess import preprocess
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgefer_calibration.quantize.carrying import carry_pairs
 from edgefer_calibration.ranges import Limits
+from edgefer_runtime.engines.libraries import import_onnxruntime
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -75,6 +76,7 @@ def write_qdq(model: ModelProto, recipe: Recipe, limits: Mapping[str, Limits], o
     Returns:
         The recipe as JSON.
     """
+    import_onnxruntime()
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.calibrate import TensorData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.engines.openvino_static import RESIZED
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _constant(node: openvino.Node, index: int) -> NDArray[Any]:
 
 
 def _gathered(resize: Resize) -> openvino.Node:
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     channels = resize.images.get_partial_shape()[3].get_length()
     height, width = (int(size) for size in _constant(resize.interpolate, 1)[-2:])
@@ -127,7 +128,7 @@ def _taps(images: openvino.Output, axis: int, target: int) -> Taps:
     In whole numbers, halves of a target pixel counted from the edge: an engine in bfloat16 computes all
     floats in it, which knows no 100.3 but 100.5, and no whole numbers between 256 and 258.
     """
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     def whole(values: Any) -> Any:
         return op.constant(np.asarray(values, dtype=np.int32))
@@ -144,7 +145,7 @@ def _taps(images: openvino.Output, axis: int, target: int) -> Taps:
 
 def _interleaved(taps: Taps, channels: int) -> Taps:
     """``taps`` of columns as taps of a row's interleaved channels."""
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     def spread(indices: Any) -> Any:
         firsts = op.multiply(op.unsqueeze(indices, _whole(1)), op.constant(np.int32(channels)))
@@ -156,12 +157,12 @@ def _interleaved(taps: Taps, channels: int) -> Taps:
 
 
 def _gather(values: Any, indices: Any, axis: int) -> Any:
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     return op.gather(values, indices, op.constant(np.int32(axis)))
 
 
 def _whole(*values: int) -> Any:
-    from openvino import opset13 as op
+    op = import_openvino().opset13
 
     return op.constant(np.array(values, dtype=np.int64))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgefer_export.sessions import Run, onnxruntime_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
+from edgefer_runtime.engines.libraries import import_onnxruntime
 from edgefer_runtime.files import write_whole
 
 ENTRY = "model.onnx"
@@ -68,7 +69,8 @@ class OnnxRuntime(Target):
     def layers(self, engine: BuiltEngine) -> list[Layer]:
         """Read from the graph as ONNX Runtime has optimised it for this CPU."""
         import onnx
-        import onnxruntime
+
+        onnxruntime = import_onnxruntime()
 
         with tempfile.TemporaryDirectory() as folder:
             optimised = Path(folder) / ENTRY

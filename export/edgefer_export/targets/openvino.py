@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgefer_export.sessions import Run, openvino_session
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
-from edgefer_runtime.engines.openvino import import_openvino
+from edgefer_runtime.engines.libraries import import_openvino
 from edgefer_runtime.errors import DeviceError
 from edgefer_runtime.files import write_whole
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.errors import DataError, DeviceError, MissingError
+from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.images import check_images
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -143,29 +143,15 @@ class Engine(ABC):
         """Run a checked, contiguous batch; the result is the caller's to keep."""
 
 
-def raise_interrupt(error: BaseException) -> None:
-    """Raise the Ctrl-C that ``error`` comes from, if any: pybind11 makes one in an import a failed import."""
-    if isinstance(error.__cause__, KeyboardInterrupt):
-        raise error.__cause__
-
-
-def missing(target: str, error: ImportError) -> MissingError:
-    """The error for a target whose library cannot be imported; an import that was interrupted is raised."""
-    raise_interrupt(error)
-    return MissingError(
-        f"the library of the target {target!r} cannot be imported ({error})",
-        expected=f"the package {target}",
-        action=f'pip install "edgefer-runtime[{target}]"',
-    )
-
-
 def refused(bundle: Bundle, library: str, version: str, error: Exception) -> DataError:
     """The error for an intact file that this version of the library cannot open."""
     built = ", ".join(f"{tool} {number}" for tool, number in bundle.manifest.tools.items()) or "unknown tools"
+    newer = "IR version" in str(error)  # of the file than the library knows; exporting again changes nothing
     return DataError(
         f"{bundle.path}: {library} {version} cannot open {bundle.manifest.entry} ({str(error).strip()})",
         expected=f"a version that reads what {built} wrote",
-        action=f"update {library}, or export the bundle again with the version installed here",
+        action=f"update {library}"
+        + ("" if newer else ", or export the bundle again with the version installed here"),
     )
 
 

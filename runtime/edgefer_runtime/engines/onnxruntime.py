@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, Opening, check_signature, missing, refused
+from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, Opening, check_signature, refused
+from edgefer_runtime.engines.libraries import import_onnxruntime, missing
 from edgefer_runtime.errors import DeviceError, UsageError
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
@@ -31,7 +32,7 @@ class OnnxRuntimeEngine(Engine):
 
     def _open(self, bundle: Bundle, opening: Opening) -> str:
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ImportError as error:
             raise missing(self.target, error) from error
         given = bundle.manifest.options

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.contract import InputContract
-from edgefer_runtime.engines.base import Engine, Opening, check_signature, missing, refused
+from edgefer_runtime.engines.base import Engine, Opening, check_signature, refused
+from edgefer_runtime.engines.libraries import import_openvino, missing
 from edgefer_runtime.engines.openvino_static import behind_preprocessing, of_size
 from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.preprocess import preprocess
@@ -46,17 +45,6 @@ STATIC_DEVICES = ("NPU",)
 """Devices that take a graph of fixed sizes only."""
 
 HINT = "INFERENCE_PRECISION_HINT"
-
-
-def import_openvino() -> Any:
-    """The openvino module, imported without telling anybody.
-
-    Its import reports itself over the network if the package openvino-telemetry, on which it depends, can be
-    imported; None in the module table makes that fail, and OpenVINO then goes without.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return import_module("openvino")
 
 
 class OpenVinoEngine(Engine):

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.engines.base import INPUT
+from edgefer_runtime.engines.libraries import import_openvino
 
 RESIZED = "preprocess/resized"
 """What the export calls the resized crop where it has written the resize out: float32, N x H x WC, 0..255."""
@@ -21,8 +22,7 @@ def of_size(model: Any, height: int, width: int) -> None:
         model: an ``openvino.Model`` that takes crops of any size.
         height, width: in pixels.
     """
-    from openvino import opset13 as op
-
+    op = import_openvino().opset13
     images = model.inputs[0]
     batch, _, _, channels = images.get_partial_shape()
     model.reshape([batch, height, width, channels])
@@ -48,20 +48,19 @@ def behind_preprocessing(model: Any, contract: InputContract, batch: int) -> Any
         contract: what the network takes.
         batch: faces in a call.
     """
-    from openvino import Model, PartialShape, Type
-    from openvino import opset13 as op
-
+    openvino = import_openvino()
+    op = openvino.opset13
     shape = [batch, contract.channels, contract.height, contract.width]
     prepared = next(
         node.output(0)
         for node in model.get_ordered_ops()
         if node.get_type_name() != "Constant" and _sizes(node.output(0)) == shape[1:]
     )
-    faces = op.parameter(PartialShape(shape), Type.f32, name=INPUT)
+    faces = op.parameter(openvino.PartialShape(shape), openvino.Type.f32, name=INPUT)
     faces.output(0).set_names({INPUT})
     for user in prepared.get_target_inputs():
         user.replace_source_output(faces.output(0))
-    return Model(model.get_results(), [faces], "network")
+    return openvino.Model(model.get_results(), [faces], "network")
 
 
 def _sizes(value: Any) -> list[int]:

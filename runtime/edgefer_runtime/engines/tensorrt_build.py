@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer_runtime.engines import cuda
-from edgefer_runtime.engines.base import raise_interrupt
+from edgefer_runtime.engines.libraries import raise_interrupt
 from edgefer_runtime.engines.tensorrt_plan import PlanFacts
 from edgefer_runtime.environment import LIBRARIES
 from edgefer_runtime.errors import CheckError, MissingError, UsageError
