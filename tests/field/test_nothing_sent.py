@@ -110,14 +110,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def faces(place: Place) -> Path:
-    """A set of noise: seven classes of three pictures for each split."""
+    """A set of noise: seven classes of four pictures for each split."""
     random = np.random.default_rng(1)
     names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
     for split in ("train", "val", "test"):
         for name in names:
             folder = place.work / "faces" / split / name
             folder.mkdir(parents=True)
-            for number in range(3):
+            for number in range(4):
                 pixels = random.integers(0, 255, (48, 48), np.uint8)
                 Image.fromarray(pixels).save(folder / f"{number}.png")
     return Path("faces")
@@ -144,7 +144,7 @@ COMMANDS: dict[str, Callable[[str], tuple[str, ...]]] = {
     "train": lambda bundle: ("train", "lanmsff", "--data", "faces", "--epochs", "1", "-o", "trained"),
     "eval": lambda bundle: ("eval", bundle, "--data", "faces"),
     "check": lambda bundle: ("check", bundle),
-    "calibrate make": lambda bundle: ("calibrate", "make", "--data", "synthfer:train[:28]", "-o", "drawn"),
+    "calibrate make": lambda bundle: ("calibrate", "make", "--data", "synthfer:train[:28]", "-o", "drawn.npz"),
     "bench": lambda bundle: ("bench", bundle, "--duration", "0.2", "--data", "faces", "-o", "records"),
     "run": lambda bundle: ("run", bundle, "faces/test/happiness"),
     "pack": lambda bundle: ("pack", bundle, "-o", "wheels"),
