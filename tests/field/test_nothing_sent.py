@@ -149,6 +149,8 @@ COMMANDS: dict[str, Callable[[str], tuple[str, ...]]] = {
         "make",
         "--data",
         "synthfer:train[:140]",
+        "--against",
+        "synthfer:eval[:70]",
         "--count",
         "100",
         "-o",
