@@ -1,6 +1,7 @@
 # make demo   the whole road on the built-in faces, ending with a table
 # make test   the tests
 # make lint   style, types, import contracts
+# make docs   docs/ as a site, in build/site
 # make bench  edgefer's own speed, kept and compared with earlier runs
 # make matrix docs/matrix.md: every network, engine and precision; MODELS names networks and checkpoints
 # make peers  docs/peers.md: INT8 of other tools beside edgefer's, each in an environment of its own
@@ -14,7 +15,7 @@ PIP_ARGS ?=
 MODELS ?= lanmsff pattlite fcsdnet
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench matrix peers clean
+.PHONY: demo test lint docs bench matrix peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/edgefer demo
@@ -27,6 +28,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/installed
 	$(BIN)/python tools/bench_edgefer.py
