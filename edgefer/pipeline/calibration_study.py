@@ -120,6 +120,7 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     if settings.output.suffix.lower() != ".csv":
         require("report", "drawing a study")
     from edgefer_calibration.journal import Journal
+    from edgefer_calibration.validation import validate
     from edgefer_export import targets
 
     target = targets.get(settings.target)
@@ -135,7 +136,7 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
         for strategy in settings.strategies
     ]
     for draw in draws:
-        draw.largest.validate()
+        validate(draw.largest)
         guard(draw.largest, faces)
     advance = counting(on_progress, "calibration study", len(draws) * len(counts))
     with TemporaryDirectory(prefix="edgefer-study-") as folder:
