@@ -1,7 +1,8 @@
-"""Kind: a damaged cache is believed. Right: the number that it would be without a cache, and a line that says so.
+"""Kind: a damaged cache is believed. Right: the number that it would be without a cache, and a line about it.
 
-Found by trying edgefer (faults.md A.1): with 400 of the 3,500 rows of the float network's kept answers shuffled,
-`edgefer bench` told of a drop of -7.57 points where it was -0.09; flipped bits and another type passed, too.
+Found by trying edgefer (faults.md A.1): with 400 of the 3,500 rows of the float network's kept answers
+shuffled, `edgefer bench` told of a drop of -7.57 points where it was -0.09; flipped bits and another type
+passed, too.
 """
 
 from __future__ import annotations
@@ -32,9 +33,14 @@ FACES = "synthfer:eval[:35]"
 Damage = Callable[[Path], None]
 
 
+def save(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:  # numpy.save adds its own ending to a name
+        np.save(file, array)
+
+
 def shuffled(path: Path) -> None:
     rows = np.load(path)
-    np.save(path, rows[np.random.default_rng(0).permutation(len(rows))])
+    save(path, rows[np.random.default_rng(0).permutation(len(rows))])
 
 
 def swapped_in_place(path: Path) -> None:
@@ -61,12 +67,12 @@ def extended(path: Path) -> None:
 
 
 def of_strings(path: Path) -> None:
-    np.save(path, np.load(path).astype("U12"))
+    save(path, np.load(path).astype("U12"))
 
 
 def of_the_first_format(path: Path) -> None:
     """As the first edgefer kept it: the array alone."""
-    np.save(path, np.zeros_like(np.load(path)))
+    save(path, np.zeros_like(np.load(path)))
 
 
 DAMAGES = (shuffled, swapped_in_place, flipped, cut, extended, of_strings, of_the_first_format)
@@ -87,20 +93,11 @@ def command(*words: str, cache: Path, cwd: Path) -> subprocess.CompletedProcess[
 
 def bench(cache: Path, folder: Path) -> tuple[dict[str, object], str]:
     """What `edgefer bench` says of the drop, and on standard error."""
-    words = (
-        "bench",
-        "out/onnxruntime-int8",
-        "--data",
-        FACES,
-        "--duration",
-        "0.1",
-        "--threads",
-        "1",
-        "--json",
-    )
+    words = ("bench", "out/onnxruntime-int8", "--data", FACES, "--duration", "0.1", "--json")
     done = command(*words, cache=cache, cwd=folder)
     (record,) = json.loads(done.stdout)
-    return record["accuracy"]["drop"], done.stderr
+    assert record["drop"]["points"] is not None
+    return record["drop"], done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +166,8 @@ def decoded(folder: Path) -> Callable[[], np.ndarray]:
     return lambda: load(str(folder / "set"), memory_limit_bytes=0).images[:]
 
 
+Asking = tuple[Callable[[], np.ndarray], Path, np.ndarray]
+"""How something is asked for, where it is kept, and what it is."""
 KINDS = (answers, rendered, decoded)
 
 
@@ -180,16 +179,12 @@ def test_no_damaged_entry_of_any_kind_is_believed(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Answers, rendered and decoded faces (sisters of faults.md A.1): each is what it was, and told of once."""
+    """Answers, rendered and decoded faces (sisters of faults.md A.1): what they were, and told of once."""
     ask = kind(tmp_path)
     whole = ask().copy()
     (path,) = (path for path in (tmp_path / "cache").rglob("*") if path.is_file())
     kept = path.read_bytes()
     damage(path)
-    if not path.exists():  # numpy.save gives files that are called otherwise its own ending
-        path.with_suffix(".faces.npy").rename(path)
-    for rest in path.parent.glob("*.faces.npy"):
-        rest.replace(path)
     assert path.read_bytes() != kept
     assert np.array_equal(ask(), whole) and path.read_bytes() == kept
     assert caplog.messages == [f"note: cache: {path} was damaged or of another version: made anew"]
@@ -197,7 +192,7 @@ def test_no_damaged_entry_of_any_kind_is_believed(
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Callable[[], np.ndarray], Path]]]:
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Asking]]:
     """How answers and decoded faces are asked for, and where each is kept."""
     found = []
     with pytest.MonkeyPatch.context() as patch:
@@ -205,21 +200,21 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Call
             folder = tmp_path_factory.mktemp(kind.__name__)
             patch.setenv("EDGEFER_CACHE", str(folder / "cache"))
             ask = kind(folder)
-            ask()
+            whole = ask().copy()
             (path,) = (path for path in (folder / "cache").rglob("*") if path.is_file())
-            found.append((ask, path))
+            found.append((ask, path, whole))
         yield found
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_byte_is_changed_the_number_stays(
-    asking: list[tuple[Callable[[], np.ndarray], Path]], monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+    asking: list[Asking], monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
-    """Any byte flipped, cut off, put in or taken from another entry (faults.md A.1), at the doors users take."""
-    ask, path = asking[which := data.draw(st.integers(0, 1), "which")]
+    """Bytes changed, cut off, put in or another entry's (faults.md A.1), at the doors users take."""
+    ask, path, whole = asking[which := data.draw(st.integers(0, 1), "which")]
     monkeypatch.setenv("EDGEFER_CACHE", str(path.parents[1]))
-    whole, good = ask().copy(), path.read_bytes()
+    good = path.read_bytes()
     place, some = data.draw(st.integers(0, len(good) - 1)), data.draw(st.binary(min_size=1, max_size=9))
     bad = data.draw(
         st.sampled_from(
@@ -255,9 +250,8 @@ def test_answers_are_of_one_network_one_contract_and_these_faces(
     assert all(np.array_equal(old, new) for old, new in zip(first, again, strict=True))
     assert len(caplog.messages) == 5 and [path.read_bytes() for path in files] == contents
     caplog.clear()
-    for module, version in ((references.edgefer, "__version__"),):
-        monkeypatch.setattr(module, version, "0.0.0")
-        float_answers(one, noise())
+    monkeypatch.setattr(references.edgefer, "__version__", "0.0.0")
+    float_answers(one, noise())
     assert len(caplog.messages) == 1 and len(list((tmp_path / "cache/answers").iterdir())) == 5
 
 
