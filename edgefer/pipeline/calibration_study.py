@@ -18,7 +18,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.calibrate import draw_from, features_of, training_faces
-from edgefer.pipeline.candidates import Candidates
+from edgefer.pipeline.candidates import Candidates, machine
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.leaks import guard
 from edgefer.pipeline.requirements import require
@@ -190,7 +190,7 @@ class _Trial:
 
     def key(self, pool: FaceSet) -> str:
         """sha256 over what every answer depends on."""
-        digest = hashlib.sha256(f"{self.target.name} {__version__}".encode())
+        digest = hashlib.sha256(f"{self.target.name} {__version__} {machine()}".encode())
         digest.update(self.float_onnx.read_bytes())
         for faces in (pool, self.faces):
             digest.update(faces.fingerprint().encode())

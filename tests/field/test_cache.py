@@ -26,7 +26,7 @@ from edgefer.data import load
 from edgefer.data.cache import cache_folder
 from edgefer.data.faceset import FaceSet
 from edgefer.models import get
-from edgefer.pipeline import references
+from edgefer.pipeline import candidates, references
 from edgefer.pipeline.references import float_answers
 from edgefer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
@@ -297,3 +297,13 @@ def test_a_picture_of_the_same_size_and_time_is_another_picture(tmp_path: Path) 
     assert picture.stat().st_size == status.st_size
     os.utime(picture, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert not np.array_equal(ask(), before)
+
+
+def test_a_search_on_one_processor_is_not_anothers(
+    recorded_machine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal of `--max-drop` (a sister of A.1): answers depend on processor and libraries, and so its key."""
+    machines = [candidates.machine(recorded_machine(name)) for name in ("x86", "raspberry-pi-5")]
+    monkeypatch.setattr(candidates, "packages", lambda: {"onnxruntime": "1.0"})
+    machines += [candidates.machine(), candidates.machine(recorded_machine("x86"))]
+    assert len({*machines}) == 4
