@@ -302,7 +302,7 @@ def test_a_picture_of_the_same_size_and_time_is_another_picture(tmp_path: Path) 
 def test_a_search_on_one_processor_is_not_anothers(
     recorded_machine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal of `--max-drop` (a sister of A.1): answers depend on processor and libraries, and so its key."""
+    """The journal of `--max-drop` (a sister): answers depend on processor and libraries, and so its key."""
     machines = [candidates.machine(recorded_machine(name)) for name in ("x86", "raspberry-pi-5")]
     monkeypatch.setattr(candidates, "packages", lambda: {"onnxruntime": "1.0"})
     machines += [candidates.machine(), candidates.machine(recorded_machine("x86"))]
