@@ -29,8 +29,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgefer_runtime.bundle import Manifest, write_bundle
-from edgefer_runtime.contract import InputContract
-from edgefer_runtime.engines.base import INPUT, OUTPUT
+from edgefer_runtime.contract import INPUT, OUTPUT, InputContract
 from edgefer_runtime.faces.blazeface import COLUMNS, WEIGHTS
 
 SOURCES = {

@@ -18,8 +18,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgefer.cli._common import progress_bar, say
+from edgefer.data.cache import cache_folder
 from edgefer.data.faceset import FaceSet
-from edgefer.data.synthetic.cache import cache_folder
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.subjects import find_checkpoint

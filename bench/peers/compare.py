@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer.cli._common import progress_bar, say
-from edgefer.data.synthetic.cache import cache_folder
+from edgefer.data.cache import cache_folder
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.faces import load_faces
 from edgefer_runtime.benching import Report

@@ -74,13 +74,3 @@ class CalibrationSet:
         """What messages call an image: its file, or its number in the set it was drawn from."""
         files = self.attributes.get("file")
         return str(self.indices[position] if files is None else files[position])
-
-    def validate(self) -> None:
-        """Refuse a set that would calibrate wrongly, before hours of work rather than after.
-
-        Raises:
-            DataError: what :func:`edgefer_calibration.validation.validate` finds.
-        """
-        from edgefer_calibration.validation import validate
-
-        validate(self)

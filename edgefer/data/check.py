@@ -13,7 +13,8 @@ from edgefer.data.decode import in_threads
 from edgefer.data.leakage import find_duplicates
 from edgefer.data.listing import Face, Listing, Problem, Problems
 from edgefer.data.pictures import Picture
-from edgefer.data.registry import Place, Progress, face_set, list_faces
+from edgefer.data.progress import Progress
+from edgefer.data.registry import Place, face_set, list_faces
 from edgefer_runtime.errors import DataError
 
 FEW = 10

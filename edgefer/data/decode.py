@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
+from edgefer.data.cache import entry
 from edgefer.data.mapped import MappedImages
 from edgefer.data.pictures import Picture
-from edgefer.data.registry import Progress
-from edgefer.data.synthetic.cache import SPARE_BYTES, cache_folder
-from edgefer.data.synthetic.workers import usable_cores
-from edgefer_runtime.errors import DataError
-from edgefer_runtime.files import replacing
+from edgefer.data.progress import Progress
+from edgefer_runtime.environment import usable_cores
 
 LARGEST_SIDE = 256
 """Pixels; above what any network of the zoo takes."""
@@ -103,31 +100,16 @@ def _chunks(
 def _through_cache(
     pictures: Sequence[Picture], name: str, shape: tuple[int, ...], progress: Progress | None
 ) -> MappedImages:
-    digest = hashlib.sha256(repr((FORMAT, shape)).encode())
+    digest = hashlib.sha256()
     for picture in pictures:
-        digest.update(picture.stamp().encode())
-    path = cache_folder() / "pictures" / f"{name}-{digest.hexdigest()[:16]}.npy"
-    try:
-        return MappedImages(path)
-    except (OSError, ValueError, EOFError):  # Not there yet, or damaged.
-        _write(path, pictures, shape, progress)
-        return MappedImages(path)
-
-
-def _write(
-    path: Path, pictures: Sequence[Picture], shape: tuple[int, ...], progress: Progress | None
-) -> None:
-    with replacing(path) as temporary:
-        free, needed = shutil.disk_usage(path.parent).free, int(np.prod(shape))
-        if free < needed + SPARE_BYTES:
-            raise DataError(
-                f"{free:,} bytes free for {path.parent}",
-                expected=f"{needed + SPARE_BYTES:,} bytes, {needed:,} of them for pictures",
-                action="free some, or move the cache with EDGEFER_CACHE=/another/folder",
-            )
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        # Written and not mapped: a full disk is an error then, and no signal that ends the process.
-        with temporary.open("wb") as stream:
-            np.lib.format.write_array_header_2_0(stream, header)
-            for _, chunk in _chunks(pictures, shape[2], shape[1], progress):
-                stream.write(chunk.data)
+        digest.update(picture.stamp().encode() + b"\n")
+    kept = entry(
+        "pictures",
+        name,
+        dtype=np.uint8,
+        shape=shape,
+        of={"pictures": digest.hexdigest()},
+        version={"decoded": FORMAT, "pillow": PIL.__version__},
+    )
+    kept.ensure(lambda: (chunk for _, chunk in _chunks(pictures, shape[2], shape[1], progress)), "pictures")
+    return MappedImages(kept.path)

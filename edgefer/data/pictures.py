@@ -81,9 +81,10 @@ class PictureFile:
             return _resized(upright.crop(self._face(*upright.size)), width, height)
 
     def stamp(self) -> str:
-        """Path, box, size and time of change."""
+        """Path, box, size and times of change: of the content, which can be set, and of the file's entry."""
         status = self.path.stat()
-        return f"{self.path.absolute()} {self.box} {status.st_size} {status.st_mtime_ns}"
+        times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+        return f"{self.path.absolute()} {self.box} {status.st_size} {times}"
 
     def _face(self, width: int, height: int) -> Box:
         """The box within a picture of that size: a list that asks for a billion pixels gets no more."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgefer.data.catalogue import DATASETS, Dataset
+from edgefer.data.progress import Progress
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from edgefer.data.faceset import FaceSet
     from edgefer.data.listing import Listing
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 MEMORY_LIMIT_BYTES = 2 * 2**30
 """Decoded images beyond this many bytes stay in a file."""
 NAME = re.compile(r"(?P<set>[a-z0-9_-]+):(?P<part>.+)")

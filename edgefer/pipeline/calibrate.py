@@ -54,12 +54,14 @@ def draw_set(draw: Draw, on_progress: Report = ignore) -> CalibrationSet:
         UsageError: no such set or strategy, or a strategy without what it goes by.
         DataError: faces of an evaluation split, too few of them, or pictures that cannot calibrate.
     """
+    from edgefer_calibration.validation import validate
+
     folder = Path(draw.data).expanduser()
     if draw.strategy == "folder" and not folder.is_dir():
         raise UsageError(f"{draw.data} is no folder", expected="--data with the folder of your pictures")
     frames = draw.strategy == "folder" or is_frames(folder)
     calibration = _of_frames(draw, folder, on_progress) if frames else _of_faces(draw, on_progress)
-    calibration.validate()
+    validate(calibration)
     return calibration
 
 
@@ -101,12 +103,13 @@ def open_calibration(name: str, on_progress: Report = ignore) -> CalibrationSet:
         UsageError, DataError: no such file or set, or one that cannot calibrate.
     """
     from edgefer_calibration.storage import SUFFIX, read_set
+    from edgefer_calibration.validation import validate
 
     path = Path(name).expanduser()
     if path.suffix != SUFFIX:
         return draw_set(Draw(name, or_fewer=True), on_progress)
     calibration = read_set(path)
-    calibration.validate()
+    validate(calibration)
     return calibration
 
 

@@ -49,9 +49,10 @@ def check_calibration(path: Path, against: Sequence[str], on_progress: Report = 
         UsageError, DataError: it is damaged or would calibrate wrongly, or shares pictures or people.
     """
     from edgefer_calibration.storage import read_set
+    from edgefer_calibration.validation import validate
 
     calibration = read_set(path)
-    calibration.validate()
+    validate(calibration)
     for name in against:
         guard(calibration, load_faces(name, on_progress))
     return calibration

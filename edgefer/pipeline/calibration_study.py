@@ -18,7 +18,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.calibrate import draw_from, features_of, training_faces
-from edgefer.pipeline.candidates import Candidates
+from edgefer.pipeline.candidates import Candidates, machine
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.leaks import guard
 from edgefer.pipeline.requirements import require
@@ -120,6 +120,7 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     if settings.output.suffix.lower() != ".csv":
         require("report", "drawing a study")
     from edgefer_calibration.journal import Journal
+    from edgefer_calibration.validation import validate
     from edgefer_export import targets
 
     target = targets.get(settings.target)
@@ -135,7 +136,7 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
         for strategy in settings.strategies
     ]
     for draw in draws:
-        draw.largest.validate()
+        validate(draw.largest)
         guard(draw.largest, faces)
     advance = counting(on_progress, "calibration study", len(draws) * len(counts))
     with TemporaryDirectory(prefix="edgefer-study-") as folder:
@@ -189,7 +190,7 @@ class _Trial:
 
     def key(self, pool: FaceSet) -> str:
         """sha256 over what every answer depends on."""
-        digest = hashlib.sha256(f"{self.target.name} {__version__}".encode())
+        digest = hashlib.sha256(f"{self.target.name} {__version__} {machine()}".encode())
         digest.update(self.float_onnx.read_bytes())
         for faces in (pool, self.faces):
             digest.update(faces.fingerprint().encode())

@@ -15,12 +15,23 @@ from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer_bench.scoring import CHUNK, in_classes_of
+from edgefer_runtime.board import architecture
+from edgefer_runtime.environment import cpu_flags, cpu_model, packages
+from edgefer_runtime.sysfs import ROOT
 
 if TYPE_CHECKING:
     from edgefer_calibration import CalibrationSet, Quantized, Ranges
     from edgefer_calibration.modules import Module
     from edgefer_export.sessions import Run
     from edgefer_export.targets import Target
+
+
+def machine(root: Path = ROOT) -> str:
+    """What an engine's answers, and its speed, depend on beside its graph: the processor and the libraries.
+
+    INT8 is not one arithmetic: x86 processors without VNNI add pairs of products in 16 bits.
+    """
+    return repr((architecture(root), cpu_model(root), cpu_flags(root), sorted(packages().items())))
 
 
 @dataclass
@@ -108,8 +119,8 @@ class Candidates:
         return np.concatenate(chunks)
 
     def key(self, *faces: FaceSet) -> str:
-        """sha256 over target, graph, recipe, calibration set and ``faces``: what answers depend on."""
-        digest = hashlib.sha256(self.target.name.encode())
+        """sha256 over target, machine, graph, recipe, calibration and ``faces``: what answers depend on."""
+        digest = hashlib.sha256(f"{self.target.name} {machine()}".encode())
         digest.update(self.float_onnx.read_bytes())
         digest.update(self.plain.path.read_bytes())
         for fingerprint in (self.calibration.fingerprint, *(some.fingerprint() for some in faces)):

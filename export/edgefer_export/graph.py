@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefer_runtime.contract import InputContract
+from edgefer_export.passes import finish
+from edgefer_export.passes.reading import axes
+from edgefer_runtime.contract import INPUT, OUTPUT, InputContract
 from edgefer_runtime.errors import CheckError, UsageError
 from edgefer_runtime.files import replacing
 
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 
 OPSET = 18
 """ONNX Runtime's static quantization takes no opset above 20, and 18 says everything these networks need."""
-
-INPUT, OUTPUT = "images", "probabilities"
-PREPROCESSING = "preprocess/"
-"""What the names of the nodes between the camera and the network begin with."""
 
 BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 
@@ -64,8 +62,6 @@ def export_onnx(
             expected=f"output one of {', '.join(OUTPUTS)}; batch at least 1, or None for a dynamic one",
         )
     model = _trace(network, contract, output, batch)
-    from edgefer_export.passes import finish
-
     finish(model)
     _assert_interface(model, classes, batch)
     with replacing(path) as temporary:
@@ -140,8 +136,3 @@ def _assert_interface(model: ModelProto, classes: int, batch: int | None) -> Non
             expected=str(expected),
             action="the network fixes an axis or returns something other than N x K: mend it",
         )
-
-
-def axes(value: Any) -> list[int | str]:
-    """Axes of an ONNX value: a number where static, a name where dynamic."""
-    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]

@@ -14,6 +14,11 @@ from edgefer_runtime.errors import DataError
 
 COLOR_CHANNELS = {"RGB": 3, "GRAY": 1}
 
+INPUT, OUTPUT = "images", "probabilities"
+"""What an exported graph, and every engine made of it, calls what it takes and what it gives."""
+PREPROCESSING = "preprocess/"
+"""What the names of the graph's nodes between the camera and the network begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputContract:

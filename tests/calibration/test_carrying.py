@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgefer_calibration.quantize.openvino import FORM, recipe
 from edgefer_calibration.quantize.qdq import Recipe, write_qdq
+from edgefer_calibration.session import open_session
 
 CHANNELS, SIDE = 4, 6
 FACES = np.random.default_rng(1).normal(size=(20, 1, CHANNELS, SIDE, SIDE)).astype(np.float32)
@@ -61,21 +61,27 @@ def branches(*activations: str) -> onnx.ModelProto:
     return model(nodes, weights)
 
 
-def answers(graph: onnx.ModelProto, *values: str) -> list[np.ndarray[Any, Any]]:
-    """Each of ``values`` for all :data:`FACES`."""
+def answers(graph: onnx.ModelProto, *values: str, exact: bool = False) -> list[np.ndarray[Any, Any]]:
+    """Each of ``values`` for all :data:`FACES`: by the kernels at hand, or node by node as the graph says."""
     told = onnx.ModelProto.FromString(graph.SerializeToString())
     del told.graph.output[:]
     told.graph.output.extend(helper.make_empty_tensor_value_info(value) for value in values)
-    session = onnxruntime.InferenceSession(told.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(told.SerializeToString(), rearranged=not exact)
     runs = [session.run(None, {"x": face}) for face in FACES]
     return [np.stack(each) for each in zip(*runs, strict=True)]
 
 
 def quantized(graph: onnx.ModelProto, path: Path, **ranges: tuple[float, float]) -> onnx.ModelProto:
-    """``graph`` as written for OpenVINO; what ``ranges`` does not name has the range that it takes."""
+    """``graph`` as written for OpenVINO; what ``ranges`` does not name has twice the range that it takes.
+
+    The upper half of its codes stays unused. Where two products of a u8 and an s8 are added in 16 bits, as
+    they are by x86 processors without VNNI, 128 * (127 + 127) fits and 255 * (127 + 127) does not: every
+    processor computes the same.
+    """
     inner = ["x", *(value for node in graph.graph.node for value in node.output)]
     seen = dict(zip(inner, answers(graph, *inner), strict=True))
-    limits = {name: (min(0.0, float(v.min())), float(v.max())) for name, v in seen.items()}
+    lowest = {name: min(0.0, float(v.min())) for name, v in seen.items()}
+    limits = {name: (low, low + 2 * (float(seen[name].max()) - low)) for name, low in lowest.items()}
     write_qdq(graph, Recipe(FORM, (), "minmax"), limits | ranges, path)
     return onnx.load(path)
 
@@ -92,8 +98,10 @@ def quantizes(graph: onnx.ModelProto) -> dict[str, tuple[float, int]]:
 
 def assert_same(graph: onnx.ModelProto, found: onnx.ModelProto) -> None:
     onnx.checker.check_model(found, full_check=True)
-    (expected,), (answer,) = answers(graph, "y"), answers(found, "y")
-    assert np.abs(answer - expected).max() < 0.03 * np.abs(expected).max()
+    (expected,) = answers(graph, "y")
+    for exact in (True, False):
+        (answer,) = answers(found, "y", exact=exact)
+        assert np.abs(answer - expected).max() < 0.04 * np.abs(expected).max(), f"exact: {exact}"
 
 
 def test_what_is_joined_has_one_range(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgefer_calibration import CalibrationSet
 from edgefer_calibration.sets import CHUNK
 from edgefer_calibration.storage import StoredImages, read_set, write_set
+from edgefer_calibration.validation import validate
 from edgefer_runtime.errors import DataError, UsageError
 
 
@@ -69,7 +70,7 @@ def test_images_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     images = images_of(3 * CHUNK + 1)
     lazy = Counted(images)
     streamed = CalibrationSet(lazy, "set", np.arange(len(images)))
-    streamed.validate()
+    validate(streamed)
     write_set(tmp_path / "set.npz", streamed)
     assert lazy.most == CHUNK
     assert streamed.fingerprint == CalibrationSet(images, "set", np.arange(len(images))).fingerprint
@@ -101,8 +102,9 @@ PEAK = """
 import sys
 from pathlib import Path
 from edgefer_calibration.storage import read_set
+from edgefer_calibration.validation import validate
 from edgefer_runtime.footprint import peak_resident_bytes
-read_set(Path(sys.argv[1])).validate()
+validate(read_set(Path(sys.argv[1])))
 print(peak_resident_bytes())
 """
 
@@ -211,9 +213,9 @@ def changed(images: NDArray[np.uint8], position: int, value: object) -> NDArray[
 def test_a_spoilt_set_is_refused(
     spoil: Callable[[NDArray[np.uint8]], dict[str, Any]], message: str, good: CalibrationSet
 ) -> None:
-    good.validate()
+    validate(good)
     with pytest.raises(DataError, match=message):
-        replace(good, **spoil(np.array(good.images))).validate()
+        validate(replace(good, **spoil(np.array(good.images))))
 
 
 def test_everything_wrong_is_told_at_once_by_file_name(good: CalibrationSet) -> None:
@@ -221,8 +223,8 @@ def test_everything_wrong_is_told_at_once_by_file_name(good: CalibrationSet) -> 
     images[:3] = 0
     files = np.array([f"{number}.png" for number in range(8)])
     with pytest.raises(DataError, match=r"grey level: 0\.png, 1\.png, 2\.png.*already: 1\.png, 2\.png"):
-        replace(good, images=images, attributes={"file": files}).validate()
+        validate(replace(good, images=images, attributes={"file": files}))
 
 
 def test_a_random_set_need_not_be_balanced(good: CalibrationSet) -> None:
-    replace(good, labels=np.array([0, 0, 0, 0, 0, 0, 1, 1]), strategy="random").validate()
+    validate(replace(good, labels=np.array([0, 0, 0, 0, 0, 0, 1, 1]), strategy="random"))

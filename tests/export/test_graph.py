@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from edgefer_export import export_onnx
 from edgefer_export.checks import reference
 from edgefer_export.deployable import Preprocess
-from edgefer_export.graph import axes
+from edgefer_export.passes.reading import axes
 from edgefer_export.sessions import onnxruntime_session
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import CheckError, DataError, UsageError

@@ -18,8 +18,8 @@ from torch import nn
 from edgefer_export import export_onnx
 from edgefer_export.certificate import require
 from edgefer_export.checks import check_engine, reference
-from edgefer_export.graph import axes
 from edgefer_export.passes import resize_as_gather
+from edgefer_export.passes.reading import axes
 from edgefer_export.precision import write_fp16
 from edgefer_export.targets import get
 from edgefer_export.targets.openvino import has_bfloat16

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from edgefer_calibration.qat.operators import OPERATORS
-from edgefer_calibration.ranges import PREPROCESSING, Limits
+from edgefer_calibration.ranges import Limits
+from edgefer_runtime.contract import PREPROCESSING
 from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:

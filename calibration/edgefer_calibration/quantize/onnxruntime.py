@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgefer_calibration.quantize.gates import gates
 from edgefer_calibration.quantize.qdq import QUANTIZED_OPERATORS, X86, Recipe
-from edgefer_calibration.ranges import PREPROCESSING
+from edgefer_runtime.contract import PREPROCESSING
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefer_calibration.quantize.qdq import Form, Recipe
-from edgefer_calibration.ranges import PREPROCESSING
+from edgefer_runtime.contract import PREPROCESSING
 
 if TYPE_CHECKING:
     from onnx import ModelProto

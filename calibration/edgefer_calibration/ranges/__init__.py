@@ -14,6 +14,8 @@ import numpy as np
 from edgefer_calibration.ranges.histogram import Histogram
 from edgefer_calibration.ranges.methods import METHODS, Limits
 from edgefer_calibration.session import open_session
+from edgefer_calibration.validation import validate
+from edgefer_runtime.contract import PREPROCESSING
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from edgefer_calibration.sets import CalibrationSet
 
 __all__ = ["METHODS", "Histogram", "Limits", "Ranges", "collect_on_the_way", "collect_ranges"]
-
-PREPROCESSING = "preprocess/"
-"""How ``edgefer_export``, which no stage imports, names the nodes between the camera and the network."""
 
 COUNTED = 1 << 15
 """Values of a tensor that a face adds to its histogram at most, evenly spaced; its range takes in all."""
@@ -97,7 +96,7 @@ def collect_on_the_way(
     """
     import onnx
 
-    calibration.validate()
+    validate(calibration)
     model = onnx.shape_inference.infer_shapes(onnx.load(float_onnx))
     names = activations(model)
     del model.graph.output[:]

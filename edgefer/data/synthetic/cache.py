@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import math
-import os
-import shutil
-import warnings
+import hashlib
+import json
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from edgefer.data.cache import (
+    Entry,
+    cache_folder,
+    make_folder,
+    report_damaged,
+    require_space,
+)
 from edgefer.data.faceset import EXPRESSIONS, FaceSet
-from edgefer.data.registry import Progress
-from edgefer.data.synthetic.arrays import Bytes
+from edgefer.data.progress import Progress
 from edgefer.data.synthetic.camera import YAWS
 from edgefer.data.synthetic.performance import SESSIONS
-from edgefer.data.synthetic.shards import DamagedShardError, make_folder, read_shard, write_shard
 from edgefer.data.synthetic.splits import SPLITS, shots
 from edgefer.data.synthetic.workers import Job, render_all
-from edgefer_runtime.errors import DataError
 
 GENERATOR = 1
 """Raised whenever pixels change by more than rounding, so that old caches are not mistaken for new ones."""
 SIZE = 128
-SPARE_BYTES = 64 * 2**20
-"""Left free on the disk."""
-
-
-def cache_folder() -> Path:
-    """``$EDGEFER_CACHE``, else ``$XDG_CACHE_HOME/edgefer``, else ``~/.cache/edgefer``."""
-    if chosen := os.environ.get("EDGEFER_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "edgefer"
 
 
 def load_split(
@@ -66,22 +58,25 @@ def load_split(
     folder = cache_folder() / "synthfer" / f"v{GENERATOR}-{size}px"
     shape = (whole.shots_each, size, size, 3)
     make_folder(folder)
-    absent = sum(not _shard(folder, job).exists() for job in jobs)
-    _require_space(folder, absent * math.prod(shape))
+    entries = {job.identity: _entry(folder, job, shape) for job in jobs}
+    absent = [entry for entry in entries.values() if not entry.is_there()]
+    require_space(folder, sum(entry.file_bytes for entry in absent), "faces")
 
     images = np.empty((len(jobs), *shape), np.uint8)
     places = dict(zip(people, images, strict=True))
-    missing = [job for job in jobs if not _read(_shard(folder, job), places[job.identity])]
+    missing = [job for job in jobs if entries[job.identity].read(places[job.identity]) is None]
+    damaged = [entry.path for job in missing if (entry := entries[job.identity]).is_there()]
     done = (len(jobs) - len(missing)) * whole.shots_each
     if progress and missing:
         progress(min(done, count), count)
     with closing(render_all(missing, workers)) as rendering:
         for job, rendered in rendering:
-            write_shard(_shard(folder, job), rendered)
+            entries[job.identity].write(rendered)
             places[job.identity][...] = rendered
             done += whole.shots_each
             if progress:
                 progress(min(done, count), count)
+    report_damaged(damaged)
 
     taken = [(job.identity, shot) for job in jobs for shot in job.shots][:count]
     return FaceSet(
@@ -98,27 +93,14 @@ def load_split(
     )
 
 
-def _shard(folder: Path, job: Job) -> Path:
-    return folder / f"identity-{job.identity:04d}.faces"
-
-
-def _read(path: Path, into: Bytes) -> bool:
-    """Whether the person's shard was there and whole; then it is in ``into``."""
-    try:
-        read_shard(path, into)
-    except FileNotFoundError:
-        return False
-    except DamagedShardError:
-        warnings.warn(f"{path} is damaged and will be rendered again", stacklevel=3)
-        return False
-    return True
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed and free < needed + SPARE_BYTES:
-        raise DataError(
-            f"{free:,} bytes free for {folder}",
-            expected=f"{needed + SPARE_BYTES:,} bytes, {needed:,} of them for faces",
-            action="free some, or move the cache with EDGEFER_CACHE=/another/folder",
-        )
+def _entry(folder: Path, job: Job, shape: tuple[int, ...]) -> Entry:
+    """All pictures of one person."""
+    pictures = hashlib.sha256(json.dumps(job.shots).encode()).hexdigest()
+    of = {
+        "kind": "synthfer",
+        "generator": GENERATOR,
+        "identity": job.identity,
+        "pictures": pictures,
+        "size": job.size,
+    }
+    return Entry(folder / f"identity-{job.identity:04d}.faces", np.dtype(np.uint8), shape, of)

@@ -23,8 +23,7 @@ from edgefer_export.checks.interface import BATCHES, axes_as_declared
 from edgefer_export.checks.parity import parity, parity_in_batches, parity_on_crops, reference
 from edgefer_export.checks.ranges import half_precision
 from edgefer_export.checks.selection import selection, selection_int8
-from edgefer_export.graph import INPUT, OUTPUT, PREPROCESSING
-from edgefer_runtime.contract import InputContract
+from edgefer_runtime.contract import INPUT, OUTPUT, PREPROCESSING, InputContract
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
-from edgefer_export.graph import OUTPUT
 from edgefer_export.probe import constants, module_of, probe
+from edgefer_runtime.contract import OUTPUT
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
-from edgefer_export.graph import axes
+from edgefer_export.passes.reading import axes
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.preprocess import preprocess
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.check import Check
-from edgefer_export.graph import axes
+from edgefer_export.passes.reading import axes
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 
 def constants(model: ModelProto) -> dict[str, TensorProto]:
@@ -19,6 +19,11 @@ def readers(model: ModelProto) -> Counter[str]:
     found = Counter(value for node in model.graph.node for value in node.input)
     found.update(value.name for value in model.graph.output)
     return found
+
+
+def axes(value: ValueInfoProto) -> list[int | str]:
+    """Axes of an input or output: a number where static, a name where dynamic."""
+    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:

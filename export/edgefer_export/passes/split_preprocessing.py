@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from edgefer_export.graph import INPUT, OUTPUT, axes
+from edgefer_export.passes.reading import axes
+from edgefer_runtime.contract import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_export.checks.ranges import LARGEST, ROUNDING_LIMIT, half_ranges
-from edgefer_export.graph import PREPROCESSING
 from edgefer_export.probe import module_of
+from edgefer_runtime.contract import PREPROCESSING
 from edgefer_runtime.errors import CheckError
 from edgefer_runtime.files import write_whole
 

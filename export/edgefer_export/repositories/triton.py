@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgefer_export.graph import INPUT, OUTPUT
 from edgefer_export.repositories.base import LABELS, Server
 from edgefer_runtime.batching import LARGEST_BATCH, batches_mix
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.contract import INPUT, OUTPUT
 from edgefer_runtime.engines.openvino import CPU_DEFAULTS, DEFAULTS
 from edgefer_runtime.engines.tensorrt import PREPROCESSING
 from edgefer_runtime.engines.tensorrt_plan import PLAN

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.contract import INPUT as INPUT
+from edgefer_runtime.contract import OUTPUT as OUTPUT
 from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.images import check_images
-
-INPUT, OUTPUT = "images", "probabilities"
 
 _LEFT_BEHIND: list[dict[str, Any]] = []
 """What a forked process has of its parent's engines: freeing it would wait for threads that are not there."""

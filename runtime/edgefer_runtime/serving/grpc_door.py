@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from edgefer_runtime.engines.base import INPUT, OUTPUT
+from edgefer_runtime.contract import INPUT, OUTPUT
 from edgefer_runtime.errors import DeviceError
 from edgefer_runtime.serving import reports
 from edgefer_runtime.serving.handlers import Service, as_refusal, unloading

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.engines.base import INPUT, OUTPUT
+from edgefer_runtime.contract import INPUT, OUTPUT
 from edgefer_runtime.serving.limits import Limits
 from edgefer_runtime.serving.refusals import BAD_REQUEST, TOO_LARGE, Refusal
 from edgefer_runtime.serving.tensors import check_shape, from_raw, from_values, no_shared_memory, pack_strings

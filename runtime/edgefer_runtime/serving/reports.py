@@ -7,7 +7,7 @@ from typing import Any
 
 import edgefer_runtime
 from edgefer_runtime.batching import LARGEST_BATCH
-from edgefer_runtime.engines.base import INPUT, OUTPUT
+from edgefer_runtime.contract import INPUT, OUTPUT
 from edgefer_runtime.serving.models import Repository, ServedModel
 from edgefer_runtime.serving.statistics import Duration
 from edgefer_runtime.serving.tensors import DATATYPE, SHAPE

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.engines.base import INPUT
+from edgefer_runtime.contract import INPUT
 from edgefer_runtime.serving.limits import Limits
 from edgefer_runtime.serving.refusals import BAD_REQUEST, TOO_LARGE, Refusal
 
