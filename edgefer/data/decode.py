@@ -22,7 +22,7 @@ from edgefer_runtime.files import replacing
 
 LARGEST_SIDE = 256
 """Pixels; above what any network of the zoo takes."""
-FORMAT = 1
+FORMAT = 2
 """Raised when decoding gives other pixels, so that old files are not mistaken for new ones."""
 SAMPLE = 2000
 """Pictures whose sizes decide a large set's."""
