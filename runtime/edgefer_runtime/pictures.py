@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,8 +162,7 @@ def _opened(
     name = _name(source)
     try:
         # By stream: a turned TIFF that Pillow maps into memory by its path comes out garbled.
-        stream = io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
-        with stream, Image.open(stream, formats=formats) as image:
+        with _stream(source) as stream, Image.open(stream, formats=formats) as image:
             if image.width * image.height > limits.pixels or max(image.size) > limits.side:
                 raise _too_large(f"{name}: {image.width:,} x {image.height:,} pixels", limits)
             yield image
@@ -181,6 +180,10 @@ def _opened(
             raise _unreadable(name, error.strerror, formats, "check the path, and who may read it") from error
         reason = str(error) or type(error).__name__
         raise _unreadable(name, reason, formats, "give an image file that is whole") from error
+
+
+def _stream(source: str | Path | bytes) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
 
 
 def _unreadable(name: str, reason: str, formats: tuple[str, ...] | None, action: str) -> DataError:

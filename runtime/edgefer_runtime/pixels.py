@@ -4,8 +4,8 @@
   without colour profiles).
 - 16-bit grey is scaled by what the type can hold (65535 becomes 255), or by what the file says that it holds:
   the largest value of a PGM, the bits of a TIFF. Of 16-bit colour the upper bytes are taken.
-- Floats are brightness from 0 to 1. Other floats, 32-bit and signed integers, and LAB are refused: nothing says
-  what white is.
+- Floats are brightness from 0 to 1. Other floats, 32-bit and signed integers, and LAB are refused: nothing
+  says what white is.
 - Transparent parts lie on white.
 """
 
@@ -83,19 +83,19 @@ def _of_integers(image: Any, name: str, tags: Any) -> Image:
     table = (np.arange(65536).clip(max=white) * 255 + white // 2) // white
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         table = 255 - table
-    grey = table.astype(np.uint8)[values]
+    grey: Image = table.astype(np.uint8)[values]
     if (transparent := image.info.get("transparency")) is not None:
         grey[values == transparent] = 255
     return grey
 
 
 def _of_floats(image: Any, name: str, *, inverted: bool) -> Image:
-    values = np.asarray(image)
+    values: NDArray[np.float32] = np.asarray(image)
     low, high = float(values.min()), float(values.max())
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # also where they are no numbers
         raise _unscaled(name, f"floats from {low:g} to {high:g} (mode F)")
-    values = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
-    return 255 - values if inverted else values
+    values = values.clip(0, 1)
+    return np.rint(255 * (1 - values if inverted else values)).astype(np.uint8)
 
 
 def _colour(grey: Image) -> Image:
