@@ -23,8 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.errors import DataError, EdgeferError, MissingError
+from edgefer_runtime.memory import give_back_memory
 from edgefer_runtime.pixels import Image, rgb
 
+LARGE_BYTES = 8 << 20
+"""Of an image after which memory is given back at once."""
 NETWORK_FORMATS = ("JPEG", "PNG", "WEBP")
 FILM_FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "FLI")
 """Whose frames follow each other in time."""
@@ -86,9 +89,10 @@ def read_picture(
             white is.
         MissingError: Pillow is not installed.
     """
-    with _opened(source, limits, formats) as image:
-        image.load()  # which makes a TIFF upright in some versions of Pillow, and nothing else
-        return _upright(rgb(image, _name(source)), _orientation(image))
+    pixels = _read(source, limits, formats)
+    if pixels.nbytes > LARGE_BYTES:
+        give_back_memory()
+    return pixels
 
 
 def picture_size(path: str | Path, *, limits: PictureLimits = FILE_LIMITS) -> tuple[int, int]:
@@ -142,6 +146,12 @@ def require_pillow(purpose: str) -> None:
             expected=f"Pillow, {purpose}",
             action='pip install "edgefer-runtime[images]"',
         ) from error
+
+
+def _read(source: str | Path | bytes, limits: PictureLimits, formats: tuple[str, ...] | None) -> Image:
+    with _opened(source, limits, formats) as image:
+        image.load()  # which makes a TIFF upright in some versions of Pillow, and nothing else
+        return _upright(rgb(image, _name(source)), _orientation(image))
 
 
 def _name(source: str | Path | bytes) -> str:
