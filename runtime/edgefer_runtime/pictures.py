@@ -49,6 +49,10 @@ TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 QUARTER_TURNS = (5, 6, 7, 8)
 
 
+class TooLargeError(DataError):
+    """A picture of more pixels than its limits allow."""
+
+
 @dataclass(frozen=True)
 class PictureLimits:
     """What is refused by its head.
@@ -85,7 +89,8 @@ def read_picture(
         uint8, H x W x 3, RGB, upright.
 
     Raises:
-        DataError: missing, damaged, too large, of another kind, or of pixels of which nobody knows what
+        TooLargeError: larger than ``limits``; also a DataError.
+        DataError: missing, damaged, of another kind, or of pixels of which nobody knows what
             white is.
         MissingError: Pillow is not installed.
     """
@@ -204,8 +209,8 @@ def _unreadable(name: str, reason: str, formats: tuple[str, ...] | None, action:
     )
 
 
-def _too_large(found: str, limits: PictureLimits) -> DataError:
-    return DataError(
+def _too_large(found: str, limits: PictureLimits) -> TooLargeError:
+    return TooLargeError(
         found,
         expected=f"at most {limits.pixels:,} pixels, and {limits.side:,} a side",
         action="make it smaller, or cut out the part that shows the faces",
