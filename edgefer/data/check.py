@@ -15,6 +15,7 @@ from edgefer.data.listing import Face, Listing, Problem, Problems
 from edgefer.data.pictures import Picture
 from edgefer.data.progress import Progress
 from edgefer.data.registry import Place, face_set, list_faces
+from edgefer.data.whole_photos import warn_of_whole_photos
 from edgefer_runtime.errors import DataError
 
 FEW = 10
@@ -75,6 +76,7 @@ def check(place: Place, progress: Progress | None = None) -> Findings:
     if not listing.faces:
         problems.refuse("sets without a face", str(place.path), "see what else is wrong")
     sizes = _look(listing.faces, problems, progress)
+    warn_of_whole_photos([face.picture for face in listing.faces], problems)
     _warn_of_shared_subjects(listing.faces, problems)
     if not any(problem.refused for problem in problems.found.values()):
         _warn_of_alike(listing, problems, progress)

@@ -19,7 +19,7 @@ from edgefer_runtime.environment import usable_cores
 
 LARGEST_SIDE = 256
 """Pixels; above what any network of the zoo takes."""
-FORMAT = 1
+FORMAT = 2
 """Raised when decoding gives other pixels, so that old files are not mistaken for new ones."""
 SAMPLE = 2000
 """Pictures whose sizes decide a large set's."""

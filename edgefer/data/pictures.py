@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 from edgefer_runtime.errors import DataError
-
-QUARTER_TURNS = (5, 6, 7, 8)
-"""EXIF orientations in which the stored picture lies on its side."""
-DEEP_MODES = ("I", "F")
-"""Pillow's modes of more than 8 bits a channel, which it would clip rather than scale."""
+from edgefer_runtime.pictures import picture_size, read_picture
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
@@ -50,10 +44,10 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A picture file, upright as its EXIF orientation says.
+    """A picture file, read as :mod:`edgefer_runtime.pictures` does.
 
     Attributes:
-        path: PNG, JPEG, TIFF or what else Pillow reads with 8 bits a channel.
+        path: PNG, JPEG, TIFF or what else Pillow reads.
         box: the part of it that is the face, as far as it lies within the picture.
     """
 
@@ -67,18 +61,14 @@ class PictureFile:
 
     def size(self) -> tuple[int, int]:
         """Width and height of the box, or of the picture once it is upright."""
-        with self._opened() as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in QUARTER_TURNS
-            left, top, right, bottom = self._face(*(image.size[::-1] if turned else image.size))
-            return right - left, bottom - top
+        left, top, right, bottom = self._face(*picture_size(self.path))
+        return right - left, bottom - top
 
     def pixels(self, width: int, height: int) -> NDArray[np.uint8]:
         """RGB, uint8 ``height`` x ``width`` x 3."""
-        with self._opened() as image:
-            if image.mode.startswith(DEEP_MODES):
-                raise ValueError(f"pixels of kind {image.mode}")
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return _resized(upright.crop(self._face(*upright.size)), width, height)
+        image = read_picture(self.path)
+        left, top, right, bottom = self._face(image.shape[1], image.shape[0])
+        return _resized(image[top:bottom, left:right], width, height)
 
     def stamp(self) -> str:
         """Path, box, size and times of change: of the content, which can be set, and of the file's entry."""
@@ -91,21 +81,12 @@ class PictureFile:
         left, top, right, bottom = self.box or (0, 0, width, height)
         box = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise ValueError(f"the face's box {self.box} is not in its {width} x {height} pixels")
-        return box
-
-    @contextmanager
-    def _opened(self) -> Iterator[Image.Image]:
-        """The opened picture; whatever goes wrong while it is read is a DataError that names the file."""
-        try:
-            with Image.open(self.path) as image:
-                yield image
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(
-                f"{self.path} cannot be read as a picture ({error})",
-                expected="a PNG, JPEG, WebP or other picture with 8 bits a channel",
-                action="mend the file or move it out of the folder",
-            ) from error
+                f"{self.path}: the face's box {self.box} is not in its {width} x {height} pixels",
+                expected="left, top, right, bottom in pixels of the picture",
+                action="mend the list",
+            )
+        return box
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +109,15 @@ class PixelRow:
 
     def pixels(self, width: int, height: int) -> NDArray[np.uint8]:
         """RGB, uint8 ``height`` x ``width`` x 3."""
-        image = Image.frombytes("L", (self.side, self.side), self.grey)
-        return _resized(image.convert("RGB"), width, height)
+        grey = np.frombuffer(self.grey, np.uint8).reshape(self.side, self.side)
+        return _resized(np.repeat(grey[..., None], 3, axis=-1), width, height)
 
     def stamp(self) -> str:
         """Name and pixels."""
         return f"{self.name} {self.grey.hex()}"
 
 
-def _resized(image: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+def _resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))

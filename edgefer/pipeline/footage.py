@@ -16,6 +16,7 @@ from edgefer.data.files import PICTURE_ENDINGS, picture_files
 from edgefer_runtime.camera import OpenCvCamera, import_opencv
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.images import load_image
+from edgefer_runtime.pictures import film_frames, is_film
 
 VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".y4m")
 CAMERA = re.compile(r"camera(?::(?P<number>\d+))?|(?P<address>(?:rtsp|rtmp|https?|udp)://.+|/dev/video\d+)")
@@ -134,39 +135,17 @@ def _folder(source: str, path: Path, hz: float | None) -> Footage:
 
 def _picture(source: str, path: Path) -> Footage:
     """A picture file, which may be an animation."""
-    from PIL import Image as PillowImage
-
-    first = load_image(path)  # tells what is wrong with the file, if anything
-    with PillowImage.open(path) as opened:
-        count = getattr(opened, "n_frames", 1)
-    if count == 1:
-        return Footage(source, lambda: iter([_still(path, first, path.name)]), total=1)
-    durations_s = [_duration_s(image) for image in _animation(path)]
+    if not is_film(path):
+        photo = load_image(path)  # tells what is wrong with the file, if anything
+        return Footage(source, lambda: iter([_still(path, photo, path.name)]), total=1)
+    durations_s = [shown_s for _, shown_s in film_frames(path)]
+    begins_s = np.concatenate([[0.0], np.cumsum(durations_s)])
 
     def frames() -> Iterator[Frame]:
-        times_s = np.concatenate([[0.0], np.cumsum(durations_s)])
-        for number, image in enumerate(_animation(path)):
-            yield _of_film(np.array(image.convert("RGB")), number, float(times_s[number]))
+        for number, (image, _) in enumerate(film_frames(path)):
+            yield _of_film(image, number, float(begins_s[number]))
 
     return Footage(source, frames, len(durations_s) / sum(durations_s), len(durations_s))
-
-
-def _animation(path: Path) -> Iterator[Any]:
-    from PIL import Image as PillowImage
-    from PIL import ImageSequence
-
-    with PillowImage.open(path) as image:
-        try:
-            for each in ImageSequence.Iterator(image):
-                each.load()
-                yield each
-        except (OSError, ValueError, SyntaxError) as error:
-            raise DataError(f"{path}: a damaged animation ({error})", action="make it again") from error
-
-
-def _duration_s(image: Any) -> float:
-    # 0, and nothing, mean as fast as can be; browsers then show ten a second.
-    return (image.info.get("duration") or 100) / 1000
 
 
 def _video(source: str, path: Path) -> Footage:

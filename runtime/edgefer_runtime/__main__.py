@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def predict(options: argparse.Namespace) -> tuple[Any, str]:
     """Label a face crop."""
     from edgefer_runtime.classifier import Classifier
+    from edgefer_runtime.faces.whole import CropCheck
     from edgefer_runtime.images import load_image
 
     crop = load_image(options.image)
@@ -46,7 +47,19 @@ def predict(options: argparse.Namespace) -> tuple[Any, str]:
         prediction = classifier(crop)
         provider = classifier.engine.provider
     probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
-    answer = {"label": prediction.label, "probabilities": probabilities, "provider": provider}
+    check = CropCheck.open(threads=options.threads)
+    look = check and check(crop)
+    doubt = None if look is None or look.is_crop else f"this does not look like a face crop: {look}"
+    if doubt:
+        print(f"note: {options.image}: {doubt}; the label is that of the whole picture", file=sys.stderr)
+        print(f"to do: find the faces first: edgefer run {options.bundle} {options.image}", file=sys.stderr)
+        print("       or, in Python, edgefer_runtime.FaceAnalyzer", file=sys.stderr)
+    answer = {
+        "label": prediction.label,
+        "probabilities": probabilities,
+        "provider": provider,
+        "doubt": doubt,
+    }
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     return answer, "\n".join(f"{name:<12} {probability:6.1%}" for name, probability in ranked)
 
@@ -201,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
             )
             words.add_argument("--timing-cache", type=Path, metavar="FILE", help="kernel timings to reuse")
         if command is predict:
-            words.add_argument("image", metavar="IMAGE", help="an image file that shows one face")
+            words.add_argument("image", metavar="IMAGE", help="an image file, filled by one face")
     return parser
 
 

@@ -107,10 +107,9 @@ class Classifier(Closing):
         Raises:
             DataError: another type or shape.
         """
-        size = self.engine.batch
+        images, size = check_images(images), self.engine.batch
         if size is None or len(images) == size:
             return self.engine.run(images)
-        images = check_images(images)
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
         if short := size - len(chunks[-1]):
             chunks[-1] = np.concatenate([chunks[-1], np.repeat(images[-1:], short, axis=0)])

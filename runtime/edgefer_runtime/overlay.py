@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefer_runtime.images import check_crop, require_pillow
+from edgefer_runtime.images import check_crop
+from edgefer_runtime.pictures import require_pillow
 
 if TYPE_CHECKING:
     from edgefer_runtime.analyzer import Face

@@ -35,7 +35,7 @@ def preprocess(images: NDArray[np.uint8], contract: InputContract) -> NDArray[np
     Raises:
         DataError: the images are of another type or shape, or have no pixels.
     """
-    batch = check_images(images) if np.ndim(images) == 4 else check_crop(images)
+    batch = check_images(images) if getattr(images, "ndim", 3) == 4 else check_crop(images)
     mean = np.array(contract.mean, dtype=np.float32)[:, None, None]
     std = np.array(contract.std, dtype=np.float32)[:, None, None]
     out = np.empty((len(batch), contract.channels, contract.height, contract.width), dtype=np.float32)

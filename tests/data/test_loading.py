@@ -120,8 +120,8 @@ def break_truncated(folder):
     return folder
 
 
-def break_sixteen_bits(folder):
-    Image.fromarray(np.zeros((6, 8), np.uint16)).save(folder / "sad" / "1.png")
+def break_unscaled(folder):
+    Image.fromarray(np.full((6, 8), 255, np.int32)).save(folder / "sad" / "1.png", format="TIFF")
     return folder
 
 
@@ -132,9 +132,9 @@ def break_sixteen_bits(folder):
         (break_a_file, "0.png", "is no folder"),
         (break_no_classes, "sad", "has no sub-folders"),
         (break_empty_class, "angry", "is empty"),
-        (break_text, "1.png", "cannot be read as a picture"),
-        (break_truncated, "1.png", "cannot be read as a picture"),
-        (break_sixteen_bits, "1.png", "cannot be read as a picture"),
+        (break_text, "1.png", "cannot be read as an image"),
+        (break_truncated, "1.png", "cannot be read as an image"),
+        (break_unscaled, "1.png", "nothing says what white is"),
     ],
 )
 def test_what_is_wrong_with_a_folder_is_named(pictures, damage, named, said):

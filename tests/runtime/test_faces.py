@@ -171,7 +171,7 @@ def test_a_frame_without_a_face_gives_none(full_range: BlazeFace, shape: tuple[i
         (np.zeros((48, 64, 4), np.uint8), "alpha"),
         (np.zeros((48, 64, 3), np.float32), "multiply by 255"),
         (np.zeros((0, 64, 3), np.uint8), "no pixels"),
-        ("frame.png", "numpy.asarray"),
+        ("frame.png", "load_image"),
     ],
     ids=["grey", "rgba", "float", "empty", "path"],
 )

@@ -149,7 +149,7 @@ def test_points_that_coincide_are_no_reason_to_fail() -> None:
         (np.dstack([NOISE, NOISE[..., :1]]), "alpha"),
         (NOISE / 255, "multiply by 255"),
         (NOISE[:0], "no pixels"),
-        (None, "numpy.asarray"),
+        (None, "why there is no image"),
     ],
     ids=["grey", "rgba", "float", "empty", "none"],
 )

@@ -15,6 +15,7 @@ from edgefer_runtime.errors import MissingError
 from edgefer_runtime.faces import FaceDetector
 from edgefer_runtime.images import decode_image
 from edgefer_runtime.messages.schema import FacesMessage, faces_as_json
+from edgefer_runtime.pictures import TooLargeError
 from edgefer_runtime.serving.limits import Limits
 from edgefer_runtime.serving.models import Repository, ServedModel
 from edgefer_runtime.serving.openapi import BYTES, PICTURES
@@ -121,6 +122,8 @@ class FaceDoor:
     def _decode(self, body: bytes) -> NDArray[np.uint8]:
         try:
             return decode_image(body, pixel_limit=self._limits.pixels)
+        except TooLargeError as error:
+            raise Refusal(TOO_LARGE, str(error)) from None
         except MissingError as error:
             raise Refusal(NOT_IMPLEMENTED, error.found) from None
 

@@ -16,7 +16,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgefer_runtime.analyzer import FaceAnalyzer
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.images import decode_image, load_image
 from edgefer_runtime.smoothing import Belief
 
 from ..test_faces import ROOT, load_tool
@@ -236,6 +238,67 @@ def test_a_picture_is_dropped_pasted_or_chosen(page: Opened, tmp_path: Path) -> 
     page["file"].send_keys(str(path))
     page.wait(lambda: "No face in the picture." in page["seen"].text)
     assert page.labels == []
+
+
+SENT = (
+    "const real = window.fetch; window.sent = [];"
+    "window.fetch = (path, request) => { if (path.startsWith('v1/faces')) window.sent.push(request.body);"
+    "return real(path, request); };"
+)
+"""Keeps what the page sends."""
+BYTES = (
+    "const done = arguments[0]; window.sent.at(-1).arrayBuffer().then("
+    "(held) => done([...new Uint8Array(held)]));"
+)
+
+
+def shown(page: Opened) -> dict[str, int]:
+    """What the bars say of the only face, in percent."""
+    return dict(  # type: ignore[no-any-return]
+        page.run(
+            "return [...document.querySelectorAll('.bars li')].map(each =>"
+            " [each.querySelector('.name').textContent, parseInt(each.querySelector('.value').textContent)])"
+        )
+    )
+
+
+def test_a_chosen_file_is_sent_as_it_is_and_answered_as_by_the_command(
+    page: Opened, pattlite: Path, tmp_path: Path
+) -> None:
+    """C.11: the page drew a chosen picture anew as JPEG: 51 % there, 68 % by the command."""
+    turned = Image.fromarray(np.rot90(frame(DISGUST), 1)).resize((1440, 2560))  # upright it is 2560 wide
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "phone.jpg", exif=exif, quality=85)
+    with FaceAnalyzer.open(pattlite) as analyzer:
+        image = load_image(tmp_path / "phone.jpg")
+        [face] = analyzer.analyze(image)
+    page.run(SENT)
+    page["file"].send_keys(str(tmp_path / "phone.jpg"))
+    page.wait(lambda: page.labels == [face.label])
+    assert bytes(page.driver.execute_async_script(BYTES)) == (tmp_path / "phone.jpg").read_bytes()
+    by_command = {name: 100 * share for name, share in zip(face.classes, face.probabilities, strict=True)}
+    for name, percent in shown(page).items():
+        assert percent == pytest.approx(by_command[name], abs=0.6)
+    assert page["sent"].text.startswith("2560 × 1440, ") and page["trouble"].text == ""
+
+
+def test_a_file_that_is_too_large_is_sent_smaller_and_that_is_said(page: Opened, tmp_path: Path) -> None:
+    large = Image.fromarray(frame(DISGUST)).resize((6400, 3600))  # 23 megapixels
+    large.save(tmp_path / "large.jpg", quality=85)
+    page["file"].send_keys(str(tmp_path / "large.jpg"))
+    page.wait(lambda: page.labels == ["disgust"])
+    assert "too large for this server" in page["trouble"].text and page["state"].text == "Picture"
+    assert page["sent"].text.startswith("1600 × 900, ")
+
+
+def test_what_only_the_browser_reads_is_sent_without_loss(page: Opened, tmp_path: Path) -> None:
+    Image.fromarray(frame(DISGUST)).save(tmp_path / "face.bmp")
+    page.run(SENT)
+    page["file"].send_keys(str(tmp_path / "face.bmp"))
+    page.wait(lambda: page.labels == ["disgust"])
+    sent = bytes(page.driver.execute_async_script(BYTES))
+    assert np.array_equal(decode_image(sent), frame(DISGUST))
 
 
 def test_another_model_takes_over(page: Opened) -> None:

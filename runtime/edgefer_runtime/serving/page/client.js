@@ -29,11 +29,11 @@ export class Client {
     return (await (await this.#ask("v1/models", {})).json()).models;
   }
 
-  // The faces in a JPEG: a message of edgefer.faces/1, and how long it took to come.
-  async faces(jpeg, model, signal) {
+  // The faces in a picture, a blob: a message of edgefer.faces/1, and how long it took to come.
+  async faces(picture, model, signal) {
     const query = new URLSearchParams({ model: model.name, version: model.version });
     const begun = performance.now();
-    const response = await this.#ask(`v1/faces?${query}`, { method: "POST", body: jpeg, signal });
+    const response = await this.#ask(`v1/faces?${query}`, { method: "POST", body: picture, signal });
     const message = await response.json();
     return { message, tripMs: performance.now() - begun };
   }

@@ -28,18 +28,21 @@ let models = [];
 let model = null;
 let source = "none"; // or "camera", "picture"
 let paused = false;
+let shrunk = false; // the picture's file was too large for the server
 let last = null; // { tracks, width, height } of the newest answer
 let kind = ""; // the engine and its classes, as answers tell them: a bundle may be exchanged under its name
 const due = { list: 0, meter: 0 };
 
-function onAnswer({ message, tripMs }, { jpeg, width, height }) {
+function onAnswer({ message, tripMs }, { content }) {
+  const { width, height } = message.frame;
   const now = performance.now();
   const [face] = message.faces;
   const told = face ? `${message.model}: ${Object.keys(face.probabilities)}` : kind;
   if (told !== kind || $("state").dataset.state === "trouble") loadModels();
   if (told !== kind) forget();
   kind = told;
-  setState(source === "picture" ? "picture" : paused ? "paused" : "live");
+  if (source === "picture") setState("picture", shrunk ? words.SHRUNK : "");
+  else setState(paused ? "paused" : "live");
   meter.add(message.latency_ns / 1e6, tripMs);
   if (source === "camera") frameSize.add(tripMs);
   last = { tracks: tracks.update(message.faces, now / 1000), width, height };
@@ -52,12 +55,17 @@ function onAnswer({ message, tripMs }, { jpeg, width, height }) {
   if (still) speaker.say(last.tracks);
   else speaker.hear(last.tracks, now / 1000);
   if (still || now >= due.meter) {
-    showSpeed(jpeg.size, width, height);
+    showSpeed(content.size, width, height);
     due.meter = now + METER_MS;
   }
 }
 
 function onRefusal(refusal) {
+  if (refusal.status === 413 && source === "picture" && stage.shrink()) {
+    shrunk = true;
+    watch();
+    return;
+  }
   setState("trouble", refusal instanceof Refusal ? words.ofServer(refusal) : `This page failed: ${refusal.message}`);
   if (refusal.status === 401) askForToken();
   if (refusal.status === 404) loadModels();
@@ -100,7 +108,7 @@ function watch() {
 
 function setSource(name) {
   source = name;
-  paused = false;
+  paused = shrunk = false;
   const camera = name === "camera";
   $("camera").textContent = camera ? "Stop the camera" : "Use the camera";
   $("camera").classList.toggle("primary", !camera);

@@ -1,13 +1,16 @@
-// What is looked at: a camera or a picture, where it lies on the stage, and its frames as JPEG.
+// What is looked at: a camera or a picture, where it lies on the stage, and what is sent of it: a camera's
+// frames as JPEG, a picture's file as it is.
 
 const QUALITY = 0.8;
 const PICTURE_SIDE = 1600;
+const READ_BY_SERVER = ["image/jpeg", "image/png", "image/webp"];
 
 export class Stage {
   #stage = document.getElementById("stage");
   #video = document.getElementById("video");
   #picture = document.getElementById("picture");
   #canvas = document.createElement("canvas");
+  #file = null; // the picture's, where it is sent as it is
   #deviceId = "";
   mirrored = false;
 
@@ -37,10 +40,12 @@ export class Stage {
       .map(({ deviceId, label }) => ({ id: deviceId, name: label, current: deviceId === this.#deviceId }));
   }
 
-  // Show a picture file; throws where the browser cannot read it.
-  async openPicture(blob) {
-    const bitmap = await createImageBitmap(blob);
+  // Show a picture file; throws where the browser cannot read it. What only the browser reads is sent as it is
+  // shown.
+  async openPicture(file) {
+    const bitmap = await createImageBitmap(file);
     this.close();
+    this.#file = READ_BY_SERVER.includes(file.type) ? file : null;
     const share = Math.min(1, PICTURE_SIDE / Math.max(bitmap.width, bitmap.height));
     draw(this.#picture, bitmap, bitmap.width * share, bitmap.height * share);
     bitmap.close();
@@ -48,7 +53,15 @@ export class Stage {
     this.#show(this.#picture);
   }
 
+  // Send the picture as it is shown from now on, and not its file; false where that is so already.
+  shrink() {
+    const sent = this.#file !== null;
+    this.#file = null;
+    return sent;
+  }
+
   close() {
+    this.#file = null;
     for (const track of this.#video.srcObject?.getTracks() ?? []) track.stop();
     this.#video.srcObject = null;
     this.#video.hidden = this.#picture.hidden = true;
@@ -67,13 +80,14 @@ export class Stage {
     await this.#video.play();
   }
 
-  // The next frame as JPEG, its longer side at most `side` pixels: { jpeg, width, height }.
+  // What to send next: { content }, a blob. A camera's longer side is at most `side`.
   async shoot(side) {
-    if (!this.isCamera) return encode(this.#picture);
+    if (this.#file) return { content: this.#file };
+    if (!this.isCamera) return encode(this.#picture, "image/png");
     if (!this.#video.paused) await this.#nextFrame();
     const { videoWidth, videoHeight } = this.#video;
     const share = Math.min(1, side / Math.max(videoWidth, videoHeight));
-    return encode(draw(this.#canvas, this.#video, videoWidth * share, videoHeight * share));
+    return encode(draw(this.#canvas, this.#video, videoWidth * share, videoHeight * share), "image/jpeg");
   }
 
   // Where a frame's points lie on the stage, in CSS pixels, given the size the frame was sent in.
@@ -117,8 +131,6 @@ function draw(canvas, source, width, height) {
   return canvas;
 }
 
-async function encode(canvas) {
-  const { width, height } = canvas;
-  const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
-  return { jpeg, width, height };
+async function encode(canvas, type) {
+  return { content: await new Promise((resolve) => canvas.toBlob(resolve, type, QUALITY)) };
 }

@@ -25,7 +25,7 @@ export class Watcher {
       try {
         const shot = await this.shoot();
         if (signal.aborted) return;
-        const answer = await this.client.faces(shot.jpeg, model, signal);
+        const answer = await this.client.faces(shot.content, model, signal);
         if (signal.aborted) return;
         failures = 0;
         this.onAnswer(answer, shot);

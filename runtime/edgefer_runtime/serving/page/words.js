@@ -17,6 +17,7 @@ export function ofCamera(error) {
 }
 
 export const CAMERA_ENDED = "The camera is gone. Connect it and start it again.";
+export const SHRUNK = "The file is too large for this server: a smaller picture was sent, and its answer may differ a little.";
 export const NO_PICTURE = "This file cannot be read as a picture. Choose a JPEG, PNG or WebP.";
 
 export function ofServer({ status, message }) {
