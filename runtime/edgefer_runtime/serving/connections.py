@@ -26,10 +26,12 @@ PAUSE_S = 0.1
 """Until an accept is tried again that found no descriptor."""
 
 ACCEPTS = 16
-"""Connections accepted before those that are there have their turn."""
+"""Connections accepted before those that are there have their turn, and descriptors of those that made room
+are free again.
+"""
 
 RESERVED_DESCRIPTORS = 40
-"""Kept for what is no connection: bundles opened anew, the log, those that are being accepted."""
+"""Kept for what is no connection: bundles opened anew, and connections that are being accepted or closed."""
 
 FEWEST = 8
 BUSY = b'{"error":"too many connections"}'
@@ -185,7 +187,6 @@ class Listener:
                 self._pause(error)
                 return
             connection.setblocking(False)
-            full = len(self._places) >= self._places.limit
             place = self._places.take(str(address[0]))
             if place is None:
                 self._refuse(connection)
@@ -193,8 +194,6 @@ class Listener:
             place.task = self._loop.create_task(self._open(connection, place))
             self._opening.add(place.task)
             place.task.add_done_callback(self._opening.discard)
-            if full:
-                return  # until the other's descriptor is free
 
     def _pause(self, error: OSError) -> None:
         """Give what uses descriptors time: the socket stays readable, and would be tried for ever."""
