@@ -25,7 +25,6 @@ from edgefer_runtime.serving.refusals import (
     UNSUPPORTED_MEDIA,
     Refusal,
 )
-from edgefer_runtime.serving.turns import Client
 
 Read = Callable[[bytes], NDArray[np.uint8]]
 
@@ -88,14 +87,14 @@ class FaceDoor:
         return raw
 
     async def analyze(
-        self, model: ServedModel, read: Read, body: bytes, client: Client, arrived_ns: int
+        self, model: ServedModel, read: Read, body: bytes, client: str, arrived_ns: int
     ) -> FacesMessage:
         """The faces in a picture, as a message of ``edgefer.faces/1``.
 
         Args:
             model: labels them.
             read: makes a frame of ``body``.
-            client: who asks.
+            client: the host that asks.
             arrived_ns: when the request came, ``time.perf_counter_ns()``.
 
         Raises:

@@ -33,7 +33,6 @@ from edgefer_runtime.serving.tensors import (
     no_shared_memory,
     pack_strings,
 )
-from edgefer_runtime.serving.turns import Client
 
 MESSAGE_SLACK_BYTES = 1 << 16
 """What a message may hold besides its tensor."""
@@ -56,7 +55,7 @@ CODES = {
 PUBLIC = frozenset({"ServerLive", "ServerReady"})
 """Calls that ask for no token."""
 
-Answer = Callable[[Any, Client], Awaitable[Any]]
+Answer = Callable[[Any, str], Awaitable[Any]]
 
 
 class Door:
@@ -153,50 +152,50 @@ class Answers:
     def __init__(self, handlers: Service) -> None:
         self.handlers, self._repository = handlers, handlers.repository
 
-    async def server_live(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def server_live(self, request: Any, client: str) -> Mapping[str, Any]:
         """The process answers."""
         return {"live": True}
 
-    async def server_ready(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def server_ready(self, request: Any, client: str) -> Mapping[str, Any]:
         """It takes requests."""
         return {"ready": not self.handlers.ending}
 
-    async def server_metadata(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def server_metadata(self, request: Any, client: str) -> Mapping[str, Any]:
         """Name, version, extensions."""
         return reports.server_metadata()
 
-    async def model_ready(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def model_ready(self, request: Any, client: str) -> Mapping[str, Any]:
         """A model that is there is ready."""
         self._repository.get(request.name, request.version)
         return {"ready": True}
 
-    async def model_metadata(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def model_metadata(self, request: Any, client: str) -> Mapping[str, Any]:
         """Inputs and outputs of a model."""
         model = self._repository.get(request.name, request.version)
         return reports.model_metadata(model, self._repository.versions(model.name))
 
-    async def model_config(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def model_config(self, request: Any, client: str) -> Mapping[str, Any]:
         """A model as Triton would configure it."""
         return {"config": reports.model_config(self._repository.get(request.name, request.version))}
 
-    async def model_statistics(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def model_statistics(self, request: Any, client: str) -> Mapping[str, Any]:
         """Of all models, of a model's versions, or of one of them."""
         return reports.statistics(self._repository.select(request.name, request.version))
 
-    async def repository_index(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def repository_index(self, request: Any, client: str) -> Mapping[str, Any]:
         """Every version of every model."""
         return {"models": reports.repository_index(self._repository)}
 
-    async def repository_model_load(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def repository_model_load(self, request: Any, client: str) -> Mapping[str, Any]:
         """Reload."""
         await self.handlers.reload(request.model_name)
         return {}
 
-    async def repository_model_unload(self, request: Any, client: Client) -> Mapping[str, Any]:
+    async def repository_model_unload(self, request: Any, client: str) -> Mapping[str, Any]:
         """Refused."""
         raise unloading()
 
-    async def model_infer(self, request: Any, client: Client) -> Any:
+    async def model_infer(self, request: Any, client: str) -> Any:
         """Probabilities or labels of face crops."""
         arrived_ns = time.perf_counter_ns()
         model = self._repository.get(request.model_name, request.model_version)
@@ -205,7 +204,7 @@ class Answers:
             reply = await self.handlers.infer(model, asked, client, arrived_ns)
         return encode_infer(reply, asked)
 
-    async def model_stream_infer(self, request: Any, client: Client) -> Any:
+    async def model_stream_infer(self, request: Any, client: str) -> Any:
         """As :meth:`model_infer`; what goes wrong is an answer too, so that the stream goes on."""
         response = service()[1]["ModelStreamInfer"].response
         try:
@@ -273,18 +272,18 @@ def _method(call: str, rpc: Rpc, answers: Answers, calls: Calls) -> Any:
     handlers, public = answers.handlers, call in PUBLIC
     timeout_s = handlers.limits.timeout_s
 
-    def admitted(client: Client, context: Any) -> AbstractContextManager[None]:
+    def admitted(client: str, context: Any) -> AbstractContextManager[None]:
         if public:
             return nullcontext()
         handlers.authorize(dict(context.invocation_metadata()).get("authorization"))
-        return calls.one(client.host)
+        return calls.one(client)
 
     async def read(context: Any, wait_s: float) -> bytes | None:
         with within(wait_s, Refusal(REQUEST_TIMEOUT, f"no request within {wait_s:g} s")):
             data = await context.read()
         return None if data is grpc.aio.EOF else data
 
-    async def answered(data: bytes, client: Client) -> bytes:
+    async def answered(data: bytes, client: str) -> bytes:
         with handlers.budget.account() as take:
             take(len(data))
             return _reply(await answer(_message(rpc.request, data), client), rpc.response)
@@ -320,10 +319,9 @@ def _method(call: str, rpc: Rpc, answers: Answers, calls: Calls) -> Any:
     )
 
 
-def _client(context: Any) -> Client:
-    """Who calls: ``ipv4:ADDRESS:PORT`` or ``ipv6:[ADDRESS]:PORT``, its brackets as in a URL."""
-    host, _, port = unquote(context.peer()).partition(":")[2].rpartition(":")
-    return Client(host.strip("[]"), port)
+def _client(context: Any) -> str:
+    """The host that calls, of ``ipv4:ADDRESS:PORT`` or ``ipv6:[ADDRESS]:PORT``, its brackets as in a URL."""
+    return unquote(context.peer()).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _message(kind: Any, data: bytes) -> Any:

@@ -25,7 +25,6 @@ from edgefer_runtime.serving.refusals import (
     Refusal,
     within,
 )
-from edgefer_runtime.serving.turns import Client
 
 BODIES = 8
 """Bodies of the largest size that all requests together may hold."""
@@ -104,7 +103,7 @@ class Service:
         self,
         model: ServedModel,
         request: InferRequest,
-        client: Client,
+        client: str,
         arrived_ns: int,
         timeout_s: float | None = None,
     ) -> InferReply:
@@ -113,7 +112,7 @@ class Service:
         Args:
             model: what labels them.
             request: as it was read.
-            client: who asks.
+            client: the host that asks.
             arrived_ns: when it came, ``time.perf_counter_ns()``.
             timeout_s: the client's deadline where the request itself names none.
 

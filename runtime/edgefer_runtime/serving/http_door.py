@@ -24,7 +24,6 @@ from edgefer_runtime.serving.openapi import BYTES, JSON, PATHS, PUBLIC, TIMEOUT_
 from edgefer_runtime.serving.page import Page
 from edgefer_runtime.serving.protocol import encode_reply, parse_json, parse_request
 from edgefer_runtime.serving.refusals import BAD_REQUEST, REQUEST_TIMEOUT, UNAVAILABLE, Refusal, within
-from edgefer_runtime.serving.turns import Client
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin")]
@@ -237,9 +236,8 @@ def _error(status: int, message: str, headers: Mapping[str, str] | None) -> Resp
     return Response(json.dumps({"error": message}), status, {**(headers or {}), **challenge}, media_type=JSON)
 
 
-def _client(request: Request) -> Client:
-    address = request.client
-    return Client() if address is None else Client(address.host, str(address.port))
+def _client(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _declared(request: Request) -> int | None:

@@ -23,11 +23,10 @@ from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.serving.loading import Loaded
 from edgefer_runtime.serving.refusals import UNAVAILABLE, Refusal
 from edgefer_runtime.serving.statistics import ModelStatistics
-from edgefer_runtime.serving.turns import Client, FairQueue
+from edgefer_runtime.serving.turns import FairQueue
 
 T = TypeVar("T")
 Call = Callable[[Classifier], Any]
-ANYBODY = Client()
 
 
 @dataclass(slots=True, eq=False)
@@ -121,13 +120,13 @@ class Scheduler:
         self.loaded = loaded
 
     async def predict(
-        self, images: NDArray[np.uint8], client: Client = ANYBODY
+        self, images: NDArray[np.uint8], client: str = ""
     ) -> tuple[NDArray[np.float32], Loaded]:
         """Label faces when their turn has come; whoever is cancelled while waiting leaves the queue.
 
         Args:
             images: uint8, N x H x W x 3, RGB.
-            client: who asks.
+            client: the host that asks.
 
         Returns:
             float32, N x K, and the bundle the probabilities are from.
@@ -138,13 +137,13 @@ class Scheduler:
         return await self._submit(images, client, images.nbytes)
 
     async def run(
-        self, call: Callable[[Classifier], T], client: Client = ANYBODY, size_bytes: int = 0
+        self, call: Callable[[Classifier], T], client: str = "", size_bytes: int = 0
     ) -> tuple[T, Loaded]:
         """Let ``call``, on ``size_bytes`` of data, use an engine on its thread; as :meth:`predict`."""
         return await self._submit(call, client, size_bytes)
 
     async def _submit(
-        self, work: NDArray[np.uint8] | Call, client: Client, size_bytes: int
+        self, work: NDArray[np.uint8] | Call, client: str, size_bytes: int
     ) -> tuple[Any, Loaded]:
         waiting = _Waiting(work, asyncio.get_running_loop().create_future(), time.perf_counter_ns())
         displaced = self._queue.add(waiting, client, size_bytes)
@@ -160,7 +159,7 @@ class Scheduler:
                 self._queue.remove(waiting)
             raise
 
-    def require_place(self, client: Client = ANYBODY, size_bytes: int = 0) -> None:
+    def require_place(self, client: str = "", size_bytes: int = 0) -> None:
         """Refuse, 503, what would find the queue full; asked before a body is read, which is cheaper then."""
         if self._queue.full_for(client, size_bytes):
             raise self._full()
