@@ -48,10 +48,19 @@ def serve(
     ] = LIMITS.timeout_s,
     max_body: Annotated[float, typer.Option(metavar="MIB", help="Largest request.")] = LIMITS.body_bytes
     / 2**20,
+    max_connections: Annotated[
+        int, typer.Option(metavar="N", help="Connections open at once.")
+    ] = LIMITS.connections,
     token_file: Annotated[Path | None, _file("Ask for the token in it (or in EDGEFER_TOKEN).")] = None,
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="Listen beyond this machine without a token.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Another name of this server; repeatable.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(metavar="ORIGIN", help="A web page that may ask, too; repeatable.")
+    ] = None,
     tls_certificate: Annotated[Path | None, _file("Certificate, PEM.")] = None,
     tls_key: Annotated[Path | None, _file("Its key, PEM.")] = None,
     json: JsonFlag = False,
@@ -72,8 +81,11 @@ def serve(
         batch_delay=batch_delay,
         timeout=timeout,
         max_body=max_body,
+        max_connections=max_connections,
         token_file=token_file,
         anonymous=anonymous,
+        allow_host=allow_host or [],
+        allow_origin=allow_origin or [],
         tls_certificate=tls_certificate,
         tls_key=tls_key,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -22,15 +23,20 @@ WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
+THREAD_BYTES = 4096
+"""A coded body from this size on is inflated beside the event loop, which all other requests need."""
+
+
 class Budget:
     """Bytes that the bodies of all requests together may hold.
 
     Args:
         limit_bytes: so many.
+        free_bytes: what each may have besides, so that large ones keep no small one out.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes, self.held_bytes = limit_bytes, 0
+    def __init__(self, limit_bytes: int, free_bytes: int = 0) -> None:
+        self.limit_bytes, self.free_bytes, self.held_bytes = limit_bytes, free_bytes, 0
 
     @contextmanager
     def account(self) -> Iterator[Callable[[int], None]]:
@@ -38,11 +44,13 @@ class Budget:
 
         It raises a Refusal, 503, when there are none left.
         """
-        mine = 0
+        mine, free = 0, self.free_bytes
 
         def take(count: int) -> None:
-            nonlocal mine
-            if self.held_bytes + count > self.limit_bytes:
+            nonlocal mine, free
+            spared = min(free, count)
+            count, free = count - spared, free - spared
+            if count and self.held_bytes + count > self.limit_bytes:
                 raise Refusal(UNAVAILABLE, "too many large requests at once", retry_after_s=1)
             self.held_bytes += count
             mine += count
@@ -90,7 +98,10 @@ async def read_body(
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if coding not in WINDOWS:
         return body
-    inflated = inflate(body, coding, limit)
+    if len(body) < THREAD_BYTES:
+        inflated = inflate(body, coding, limit)
+    else:
+        inflated = await asyncio.to_thread(inflate, body, coding, limit)
     take(len(inflated))
     return inflated
 

@@ -24,8 +24,11 @@ def run(
     batch_delay: float,
     timeout: float,
     max_body: float,
+    max_connections: int,
     token_file: Path | None,
     anonymous: bool,
+    allow_host: list[str],
+    allow_origin: list[str],
     tls_certificate: Path | None,
     tls_key: Path | None,
 ) -> tuple[dict[str, Any], str]:
@@ -40,7 +43,7 @@ def run(
     settings = ServeSettings(
         sources=tuple(Source.parse(words) for words in bundles),
         engines=engines,
-        limits=Limits(body_bytes=int(max_body * 2**20), timeout_s=timeout),
+        limits=Limits(body_bytes=int(max_body * 2**20), timeout_s=timeout, connections=max_connections),
         host=host,
         port=port,
         grpc_port=grpc_port,
@@ -48,6 +51,8 @@ def run(
         batch_delay_ms=batch_delay,
         token=read_token(token_file),
         anonymous=anonymous,
+        hosts=tuple(allow_host),
+        origins=tuple(allow_origin),
         certificate=tls_certificate,
         key=tls_key,
     )

@@ -87,12 +87,15 @@ class FaceDoor:
             raise Refusal(TOO_LARGE, f"{raw.width} x {raw.height} pixels; at most {self._limits.side} a side")
         return raw
 
-    async def analyze(self, model: ServedModel, read: Read, body: bytes, arrived_ns: int) -> FacesMessage:
+    async def analyze(
+        self, model: ServedModel, read: Read, body: bytes, client: str, arrived_ns: int
+    ) -> FacesMessage:
         """The faces in a picture, as a message of ``edgefer.faces/1``.
 
         Args:
             model: labels them.
             read: makes a frame of ``body``.
+            client: the host that asks.
             arrived_ns: when the request came, ``time.perf_counter_ns()``.
 
         Raises:
@@ -108,7 +111,7 @@ class FaceDoor:
             frame = read(body)
             return frame, FaceAnalyzer(classifier, detector).analyze(frame)
 
-        (frame, faces), loaded = await model.scheduler.run(call)
+        (frame, faces), loaded = await model.scheduler.run(call, client, len(body))
         return faces_as_json(
             faces,
             frame_id=0,

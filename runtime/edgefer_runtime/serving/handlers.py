@@ -29,6 +29,9 @@ from edgefer_runtime.serving.refusals import (
 BODIES = 8
 """Bodies of the largest size that all requests together may hold."""
 
+FREE_BYTES = 128 << 10
+"""What a request may hold besides: some face crops, a small picture."""
+
 log = logging.getLogger("edgefer.serve")
 
 
@@ -51,7 +54,7 @@ class Service:
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(BODIES * self.limits.body_bytes)
+        self.budget = Budget(BODIES * self.limits.body_bytes, FREE_BYTES)
 
     def authorize(self, header: str | None) -> None:
         """Let a request in whose ``Authorization`` is ``header``.
@@ -97,13 +100,19 @@ class Service:
         return within(left_s, Refusal(DEADLINE_EXCEEDED, f"no answer within {allowed_s:g} s"))
 
     async def infer(
-        self, model: ServedModel, request: InferRequest, arrived_ns: int, timeout_s: float | None = None
+        self,
+        model: ServedModel,
+        request: InferRequest,
+        client: str,
+        arrived_ns: int,
+        timeout_s: float | None = None,
     ) -> InferReply:
         """Label the faces of a request.
 
         Args:
             model: what labels them.
             request: as it was read.
+            client: the host that asks.
             arrived_ns: when it came, ``time.perf_counter_ns()``.
             timeout_s: the client's deadline where the request itself names none.
 
@@ -111,7 +120,7 @@ class Service:
             Refusal: 503, too many requests; 504, not within the deadline.
         """
         with self.deadline(arrived_ns, request.timeout_s or timeout_s):
-            probabilities, loaded = await model.scheduler.predict(request.images)
+            probabilities, loaded = await model.scheduler.predict(request.images, client)
         return InferReply(model.name, model.version, probabilities, loaded.manifest.classes)
 
     async def reload(self, name: str = "") -> None:

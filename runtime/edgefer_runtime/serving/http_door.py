@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefer_runtime.serving import prometheus, reports
+from edgefer_runtime.serving.access import HEALTH, Access, require_no_form
 from edgefer_runtime.serving.bodies import read_body
 from edgefer_runtime.serving.faces import FaceDoor, RawFrame
 from edgefer_runtime.serving.handlers import Service, as_refusal, unloading
@@ -24,6 +26,11 @@ from edgefer_runtime.serving.protocol import encode_reply, parse_json, parse_req
 from edgefer_runtime.serving.refusals import BAD_REQUEST, REQUEST_TIMEOUT, UNAVAILABLE, Refusal, within
 
 JSON_LENGTH = "Inference-Header-Content-Length"
+HEADERS = [("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin")]
+"""Of every answer: it is what it says it is, and no part of another's page."""
+
+CORS_HEADERS = ("Authorization", "Content-Type", "Content-Encoding")
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -74,11 +81,13 @@ class Api:
 
     async def load(self, request: Request) -> Response:
         """Reload."""
+        self._require_no_form(request)
         await self._service.reload(request.path_params["name"])
         return _json({})
 
     async def unload(self, request: Request) -> Response:
         """Refused."""
+        self._require_no_form(request)
         raise unloading()
 
     async def infer(self, request: Request) -> Response:
@@ -86,11 +95,12 @@ class Api:
         arrived_ns = time.perf_counter_ns()
         model = self._model(request)
         with self._service.counting(model, arrived_ns), self._service.budget.account() as take:
-            model.scheduler.require_place()
+            client = _client(request)
+            model.scheduler.require_place(client, _declared(request) or 0)
             body = await self._body(request, arrived_ns, take)
             length = _whole(request.headers.get(JSON_LENGTH), JSON_LENGTH)
             asked = parse_request(memoryview(body), length, self._service.limits)
-            reply = await self._service.infer(model, asked, arrived_ns, _timeout_s(request))
+            reply = await self._service.infer(model, asked, client, arrived_ns, _timeout_s(request))
         content, json_length = encode_reply(reply, asked)
         if json_length is None:
             return Response(content, media_type=JSON)
@@ -102,13 +112,14 @@ class Api:
         query = request.query_params
         model = self._faces.model(query.get("model", ""), query.get("version", ""))
         with self._service.counting(model, arrived_ns), self._service.budget.account() as take:
-            model.scheduler.require_place()
+            client = _client(request)
+            model.scheduler.require_place(client, _declared(request) or 0)
             width, height = (_whole(query.get(side), side) for side in ("width", "height"))
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             read = self._faces.reader(kind, RawFrame(width, height) if width and height else None)
             body = await self._body(request, arrived_ns, take)
             with self._service.deadline(arrived_ns, _timeout_s(request)):
-                return _json(await self._faces.analyze(model, read, body, arrived_ns))
+                return _json(await self._faces.analyze(model, read, body, client, arrived_ns))
 
     async def models(self, request: Request) -> Response:
         """The models, for people and pages."""
@@ -126,6 +137,10 @@ class Api:
         words = request.path_params
         return self._service.repository.get(words["name"], words.get("version", ""))
 
+    def _require_no_form(self, request: Request) -> None:
+        if self._service.token is None:
+            require_no_form(request.headers.get("content-type", ""))
+
     async def _body(
         self, request: Request, arrived_ns: int, take: Callable[[int], None] = lambda count: None
     ) -> bytes:
@@ -134,7 +149,7 @@ class Api:
         with within(left_s, Refusal(REQUEST_TIMEOUT, f"the body did not come within {limits.timeout_s:g} s")):
             return await read_body(
                 request.receive,
-                _whole(request.headers.get("content-length"), "content-length"),
+                _declared(request),
                 request.headers.get("content-encoding", "").strip().lower(),
                 limits.body_bytes,
                 take,
@@ -142,10 +157,11 @@ class Api:
 
 
 class Door:
-    """The ASGI application: asks for the token, and turns whatever goes wrong into its answer."""
+    """The ASGI application: looks at who asks, and turns whatever goes wrong into its answer."""
 
-    def __init__(self, service: Service, faces: FaceDoor) -> None:
+    def __init__(self, service: Service, faces: FaceDoor, access: Access) -> None:
         api = Api(service, faces)
+        self._access = access if service.token is None else None
         routes = [
             Route(
                 path, _authorized(getattr(api, operation["operationId"]), service), methods=[method.upper()]
@@ -155,13 +171,41 @@ class Door:
         ]
         # They are tried in turn: first those that come with every frame.
         routes.sort(key=lambda route: not route.path.endswith(("/infer", "/faces")))
-        self._router: ASGIApp = Router(routes, redirect_slashes=False, default=Page())
+        self._app: ASGIApp = self._answer
+        self._router = Router(routes, redirect_slashes=False, default=Page())
+        if access.origins:
+            self._app = CORSMiddleware(
+                self._answer,
+                allow_origins=[*access.origins],
+                allow_methods=["GET", "POST"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Content-Encoding",
+                    JSON_LENGTH,
+                    TIMEOUT_HEADER,
+                ],
+                expose_headers=[JSON_LENGTH, "Retry-After"],
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes than HTTP's are not used."""
         if scope["type"] != "http":
             return
         scope["app"] = self  # so that Starlette raises for unknown paths, and does not answer in plain text
+        try:
+            if self._access is not None and scope["path"] not in HEALTH:
+                self._access.check(
+                    scope["headers"],
+                    http=scope["http_version"],
+                    navigation=scope["method"] in ("GET", "HEAD"),
+                )
+        except Refusal as refusal:
+            await _error(refusal.status, refusal.message, None)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._router(scope, receive, send)
         except HTTPException as error:
@@ -190,6 +234,14 @@ def _json(value: Any, status: int = 200) -> Response:
 def _error(status: int, message: str, headers: Mapping[str, str] | None) -> Response:
     challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return Response(json.dumps({"error": message}), status, {**(headers or {}), **challenge}, media_type=JSON)
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def _declared(request: Request) -> int | None:
+    return _whole(request.headers.get("content-length"), "content-length")
 
 
 def _timeout_s(request: Request) -> float | None:

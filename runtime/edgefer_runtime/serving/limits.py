@@ -1,4 +1,4 @@
-"""What one request may ask for; where requests are expected."""
+"""What requests and connections may ask for; where they are expected."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 HTTP_PORT = 8000
 
+IDLE_S = 75
+"""How long a connection is kept that asks for nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one request may ask for.
+    """What requests may ask for, and how many there may be at once.
 
     Attributes:
         body_bytes: of a request, as sent and inflated.
@@ -18,6 +21,7 @@ class Limits:
         side: pixels of a crop's or raw frame's side.
         pixels: of a picture, which takes far less as a file than once it is decoded.
         timeout_s: longest time from the request's first byte to its answer.
+        connections: open at once.
     """
 
     body_bytes: int = 16 << 20
@@ -26,3 +30,4 @@ class Limits:
     side: int = 8192
     pixels: int = 1 << 24
     timeout_s: float = 10.0
+    connections: int = 512

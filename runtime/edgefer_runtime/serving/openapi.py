@@ -16,6 +16,9 @@ PICTURES = ("image/jpeg", "image/png", "image/webp")
 PUBLIC = frozenset({"live", "ready", "openapi"})
 """Operations that ask for no token."""
 
+FOREIGN = (403, 421)
+"""What web pages from elsewhere are answered, where no token is asked for."""
+
 TIMEOUT_HEADER = "Request-Timeout-Ms"
 
 
@@ -136,7 +139,8 @@ def _operation(
 ) -> Operation:
     """An operation whose answer, with status 200, is JSON of a schema or of a media type."""
     content = {answer: {}} if isinstance(answer, str) else {JSON: {"schema": answer}}
-    statuses = sorted({*refusals, *(() if name in PUBLIC else (401,))})
+    foreign = () if name in ("live", "ready") else FOREIGN
+    statuses = sorted({*refusals, *foreign, *(() if name in PUBLIC else (401,))})
     operation: Operation = {
         "operationId": name,
         "summary": summary,
@@ -193,8 +197,10 @@ def _paths() -> dict[str, dict[str, Operation]]:
         refusals=(400, 408, 413, 415, 503),
         body={JSON: {"schema": ANY_OBJECT}},
     )
-    load = _operation("load", "Open a model's bundle anew", ANY_OBJECT, refusals=(400, 404))
-    unload = _operation("unload", "Refused: the models are those of the command line", ERROR, refusals=(400,))
+    load = _operation("load", "Open a model's bundle anew", ANY_OBJECT, refusals=(400, 404, 415))
+    unload = _operation(
+        "unload", "Refused: the models are those of the command line", ERROR, refusals=(400, 415)
+    )
     paths: dict[str, dict[str, Operation]] = {
         "/v2/health/live": {"get": live},
         "/v2/health/ready": {"get": ready},
@@ -228,10 +234,12 @@ PATHS = _paths()
 REFUSALS = {
     400: "Not understood",
     401: "No token, or another",
+    403: "A web page from elsewhere, which --allow-origin does not name",
     404: "No such model",
     408: "The body did not come in time",
     413: "Too large",
     415: "Another media type or content coding",
+    421: "Host is none of the server's names; --allow-host adds one",
     501: "No face detector is installed",
     503: "Too busy; Retry-After says when to come again",
     504: "Not within the deadline",

@@ -1,4 +1,4 @@
-"""Who is served next, by which engine, in whose company: a bounded queue in front of a few engines.
+"""Who is served by which engine, in whose company: a bounded, fair queue in front of a few engines.
 
 All of it happens on the event loop, so nothing here is locked; only the engines' calls run on threads.
 """
@@ -9,7 +9,6 @@ import asyncio
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.serving.loading import Loaded
 from edgefer_runtime.serving.refusals import UNAVAILABLE, Refusal
 from edgefer_runtime.serving.statistics import ModelStatistics
+from edgefer_runtime.serving.turns import FairQueue
 
 T = TypeVar("T")
 Call = Callable[[Classifier], Any]
@@ -81,13 +81,14 @@ class _EngineThread:
 class Scheduler:
     """Hands requests to a bundle's engines.
 
-    An engine that falls idle takes the oldest request and, where faces of different requests may share a
-    call, all others of its crop size, :data:`~edgefer_runtime.batching.LARGEST_BATCH` faces at most.
+    An engine that falls idle takes the request whose turn it is (:mod:`edgefer_runtime.serving.turns`) and,
+    where faces of different requests may share a call, all others of its crop size,
+    :data:`~edgefer_runtime.batching.LARGEST_BATCH` faces at most.
 
     Args:
         loaded: the bundle, open.
-        capacity: requests that may wait; one more is refused.
-        batch_delay_s: how long an idle engine waits for company for the oldest request.
+        capacity: requests that may wait; of one more, the last of the client who has most of them is refused.
+        batch_delay_s: how long an idle engine waits for company for the next request.
         statistics: where calls are counted.
     """
 
@@ -95,8 +96,8 @@ class Scheduler:
         self, loaded: Loaded, *, capacity: int, batch_delay_s: float, statistics: ModelStatistics
     ) -> None:
         self.loaded, self.statistics = loaded, statistics
-        self._capacity, self._delay_s = capacity, batch_delay_s
-        self._queue: deque[_Waiting] = deque()
+        self._delay_s = batch_delay_s
+        self._queue: FairQueue[_Waiting] = FairQueue(capacity)
         self._idle = list(range(len(loaded.engines)))
         self._threads = [_EngineThread() for _ in loaded.engines]
         self._timer: asyncio.TimerHandle | None = None
@@ -118,11 +119,14 @@ class Scheduler:
         """
         self.loaded = loaded
 
-    async def predict(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Loaded]:
+    async def predict(
+        self, images: NDArray[np.uint8], client: str = ""
+    ) -> tuple[NDArray[np.float32], Loaded]:
         """Label faces when their turn has come; whoever is cancelled while waiting leaves the queue.
 
         Args:
             images: uint8, N x H x W x 3, RGB.
+            client: the host that asks.
 
         Returns:
             float32, N x K, and the bundle the probabilities are from.
@@ -130,16 +134,23 @@ class Scheduler:
         Raises:
             Refusal: 503, the queue is full.
         """
-        return await self._submit(images)
+        return await self._submit(images, client, images.nbytes)
 
-    async def run(self, call: Callable[[Classifier], T]) -> tuple[T, Loaded]:
-        """Let ``call`` use an engine, on its thread, when its turn has come; as :meth:`predict`."""
-        return await self._submit(call)
+    async def run(
+        self, call: Callable[[Classifier], T], client: str = "", size_bytes: int = 0
+    ) -> tuple[T, Loaded]:
+        """Let ``call``, on ``size_bytes`` of data, use an engine on its thread; as :meth:`predict`."""
+        return await self._submit(call, client, size_bytes)
 
-    async def _submit(self, work: NDArray[np.uint8] | Call) -> tuple[Any, Loaded]:
-        self.require_place()
+    async def _submit(
+        self, work: NDArray[np.uint8] | Call, client: str, size_bytes: int
+    ) -> tuple[Any, Loaded]:
         waiting = _Waiting(work, asyncio.get_running_loop().create_future(), time.perf_counter_ns())
-        self._queue.append(waiting)
+        displaced = self._queue.add(waiting, client, size_bytes)
+        if displaced is waiting:
+            raise self._full()
+        if displaced is not None and not displaced.answer.done():
+            displaced.answer.set_exception(self._full())
         self._dispatch()
         try:
             return await waiting.answer
@@ -148,12 +159,15 @@ class Scheduler:
                 self._queue.remove(waiting)
             raise
 
-    def require_place(self) -> None:
-        """Refuse, 503, when the queue is full; asked before a body is read, too, which is cheaper then."""
-        if len(self._queue) >= self._capacity:
-            raise Refusal(
-                UNAVAILABLE, f"{len(self._queue)} requests are waiting", retry_after_s=self._retry_after_s()
-            )
+    def require_place(self, client: str = "", size_bytes: int = 0) -> None:
+        """Refuse, 503, what would find the queue full; asked before a body is read, which is cheaper then."""
+        if self._queue.full_for(client, size_bytes):
+            raise self._full()
+
+    def _full(self) -> Refusal:
+        return Refusal(
+            UNAVAILABLE, f"{len(self._queue)} requests are waiting", retry_after_s=self._retry_after_s()
+        )
 
     def _retry_after_s(self) -> int:
         """Whole seconds in which what is waiting now will have been served, at least 1."""
@@ -173,17 +187,18 @@ class Scheduler:
             if self._waits_for_company(batch):
                 break
             for waiting in batch:
-                self._queue.remove(waiting)
+                self._queue.take(waiting)
             engine, loop = self._idle.pop(), asyncio.get_running_loop()
             self._threads[engine].run(partial(self._work, engine, self.loaded, batch, loop))
 
     def _next_batch(self) -> list[_Waiting]:
-        oldest = self._queue[0]
+        order = iter(self._queue)
+        batch = [next(order)]
         if not self.loaded.mixes:
-            return [oldest]
-        batch, faces = [oldest], oldest.faces
-        for waiting in list(self._queue)[1:]:
-            if waiting.suits(oldest):
+            return batch
+        faces = batch[0].faces
+        for waiting in order:
+            if waiting.suits(batch[0]):
                 faces += waiting.faces
                 if faces > LARGEST_BATCH:
                     break

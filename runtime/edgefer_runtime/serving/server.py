@@ -7,23 +7,29 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgefer_runtime.errors import DeviceError, MissingError
 from edgefer_runtime.serving import reports
+from edgefer_runtime.serving.connections import Places, most_connections
 from edgefer_runtime.serving.faces import FaceDoor, open_detector
 from edgefer_runtime.serving.handlers import Service, log
+from edgefer_runtime.serving.limits import IDLE_S
+from edgefer_runtime.serving.logs import ONCE_IN_A_WHILE
+from edgefer_runtime.serving.memory import keep_small
 from edgefer_runtime.serving.models import open_repository
 from edgefer_runtime.serving.refusals import Refusal
 from edgefer_runtime.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
-    import uvicorn
+    from edgefer_runtime.serving.http_wire import Server
 
 BACKLOG = 1024
-KEEP_ALIVE_S = 75
+GRPC_SHARE = 4
+"""A gRPC client needs one connection for all its calls, so that every fourth place is gRPC's."""
+
 GRACE_S = 1.0
 """Beyond the requests' own deadline, until a door that is being shut is slammed."""
 
@@ -53,6 +59,8 @@ def serve(settings: ServeSettings, on_ready: Callable[[Addresses], None]) -> dic
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     log.setLevel(logging.INFO)
+    for logger in (log, logging.getLogger("uvicorn.error"), logging.getLogger("asyncio")):
+        logger.addFilter(ONCE_IN_A_WHILE)
     return asyncio.run(_serve(settings, on_ready))
 
 
@@ -65,8 +73,13 @@ async def _serve(settings: ServeSettings, on_ready: Callable[[Addresses], None])
         batch_delay_s=settings.batch_delay_ms / 1e3,
     )
     service = Service(repository, settings.limits, settings.token)
-    http = _http_server(settings, service, FaceDoor(repository, open_detector(), settings.limits))
-    grpc = None if settings.grpc_port is None else await _grpc_server(settings, service)
+    places = most_connections(settings.limits.connections)
+    if places < settings.limits.connections:
+        log.info("room for %d connections: ulimit -n allows no more", places)
+    faces = FaceDoor(repository, open_detector(), settings.limits)
+    of_grpc = 0 if settings.grpc_port is None else max(1, places // GRPC_SHARE)
+    http = _http_server(settings, service, faces, listener, places - of_grpc)
+    grpc = await _grpc_server(settings, service, of_grpc) if of_grpc else None
     scheme = "http" if settings.certificate is None else "https"
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -95,7 +108,9 @@ async def _serve(settings: ServeSettings, on_ready: Callable[[Addresses], None])
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     loop.call_soon(on_ready, addresses)
-    await asyncio.gather(http.serve(sockets=[listener]), stop_grpc())
+    small = loop.create_task(keep_small())
+    await asyncio.gather(http.serve(), stop_grpc())
+    small.cancel()
     for model in repository:
         model.scheduler.close()
     return reports.statistics(repository)
@@ -125,12 +140,14 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _http_server(settings: ServeSettings, service: Service, faces: FaceDoor) -> uvicorn.Server:
+def _http_server(
+    settings: ServeSettings, service: Service, faces: FaceDoor, listener: socket.socket, places: int
+) -> Server:
     try:
         import uvicorn
 
-        from edgefer_runtime.serving.http_door import Door
-        from edgefer_runtime.serving.http_wire import Protocol
+        from edgefer_runtime.serving.http_door import HEADERS, Door
+        from edgefer_runtime.serving.http_wire import Server
     except ImportError as error:
         raise MissingError(
             f"the server's libraries cannot be imported ({error})",
@@ -138,28 +155,24 @@ def _http_server(settings: ServeSettings, service: Service, faces: FaceDoor) -> 
             action='pip install "edgefer-runtime[serve]"',
         ) from error
 
-    class Server(uvicorn.Server):
-        def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-            return nullcontext()  # both doors are shut from here
-
-    return Server(
-        uvicorn.Config(
-            Door(service, faces),
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=int(settings.limits.timeout_s + GRACE_S),
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.key,
-        )
+    timeout_s = settings.limits.timeout_s
+    config = uvicorn.Config(
+        Door(service, faces, settings.access),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=HEADERS,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=int(timeout_s + GRACE_S),
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
     )
+    return Server(config, listener, Places(places, timeout_s), timeout_s)
 
 
-async def _grpc_server(settings: ServeSettings, service: Service) -> Any:
+async def _grpc_server(settings: ServeSettings, service: Service, places: int) -> Any:
     try:
         from edgefer_runtime.serving.grpc_door import open_door
     except ImportError as error:
@@ -168,4 +181,4 @@ async def _grpc_server(settings: ServeSettings, service: Service) -> Any:
             expected="grpcio and protobuf",
             action='pip install "edgefer-runtime[grpc]"',
         ) from error
-    return await open_door(settings, service)
+    return await open_door(settings, service, places)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.serving.access import Access, is_loopback, parse_host, parse_origin
 from edgefer_runtime.serving.limits import HTTP_PORT, Limits
 from edgefer_runtime.serving.loading import EngineSettings
 from edgefer_runtime.serving.models import Source
@@ -30,6 +30,8 @@ class ServeSettings:
         batch_delay_ms: how long an idle engine waits for company for a request.
         token: what clients must show, or None.
         anonymous: listen beyond this machine without a token.
+        hosts: names of this server beyond those it knows, that requests may ask.
+        origins: web pages from elsewhere that may ask, ``scheme://host[:port]``.
         certificate, key: PEM files for TLS, on both doors; None for plain text.
     """
 
@@ -43,6 +45,8 @@ class ServeSettings:
     batch_delay_ms: float = 0.0
     token: str | None = None
     anonymous: bool = False
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
 
@@ -50,11 +54,12 @@ class ServeSettings:
         if (
             self.queue < 1
             or self.batch_delay_ms < 0
-            or min(self.limits.body_bytes, self.limits.timeout_s) <= 0
+            or min(self.limits.body_bytes, self.limits.timeout_s, self.limits.connections) <= 0
         ):
             raise UsageError(
                 f"a queue of {self.queue}, a batch delay of {self.batch_delay_ms} ms, "
-                f"bodies of {self.limits.body_bytes} bytes, {self.limits.timeout_s} s",
+                f"bodies of {self.limits.body_bytes} bytes, {self.limits.timeout_s} s, "
+                f"{self.limits.connections} connections",
                 expected="positive numbers; a batch delay may be 0",
             )
         if not all(0 <= port < 1 << 16 for port in (self.port, self.grpc_port or 0)):
@@ -65,6 +70,15 @@ class ServeSettings:
                 expected=f"--token-file FILE, or a token in {TOKEN_VARIABLE}",
                 action="set a token, or add --anonymous to let everybody in who reaches the port",
             )
+        for name in self.hosts:
+            if parse_host(name) is None:
+                raise UsageError(f"--allow-host {name}", expected="a name or an address, without a port")
+        for origin in self.origins:
+            if parse_origin(origin) is None:
+                raise UsageError(
+                    f"--allow-origin {origin}",
+                    expected="scheme://host or scheme://host:port, as browsers say it",
+                )
         if (self.certificate is None) != (self.key is None):
             raise UsageError("half of what TLS needs", expected="a certificate and its key")
         if self.certificate is not None and self.key is not None:
@@ -76,13 +90,15 @@ class ServeSettings:
                     expected="two PEM files that belong together",
                 ) from error
 
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    @property
+    def access(self) -> Access:
+        """Which web pages may ask."""
+        return Access(
+            bound=self.host.lower(),
+            hosts=frozenset(filter(None, map(parse_host, self.hosts))),
+            origins=frozenset(filter(None, map(parse_origin, self.origins))),
+            secure=self.certificate is not None,
+        )
 
 
 def read_token(file: Path | None) -> str | None:

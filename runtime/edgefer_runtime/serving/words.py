@@ -20,7 +20,16 @@ def add_words(words: argparse.ArgumentParser) -> None:
     add("--batch-delay", type=float, default=0.0, metavar="MS", help="wait for faces to share a call with")
     add("--timeout", type=float, default=limits.timeout_s, metavar="S", help="longest time for a request")
     add("--max-body", type=float, default=limits.body_bytes / 2**20, metavar="MIB", help="largest request")
+    add(
+        "--max-connections",
+        type=int,
+        default=limits.connections,
+        metavar="N",
+        help="open at once (default: %(default)s)",
+    )
     add("--token-file", type=Path, metavar="FILE", help="ask for this token (or that in EDGEFER_TOKEN)")
     add("--anonymous", action="store_true", help="listen beyond this machine without a token")
+    add("--allow-host", action="append", default=[], metavar="NAME", help="another name of this server")
+    add("--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may ask, too")
     add("--tls-certificate", type=Path, metavar="PEM")
     add("--tls-key", type=Path, metavar="PEM")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,16 +27,26 @@ CROPS = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), dtype=np.uint8
 class Server:
     """``python -m edgefer_runtime serve``, or another module's ``serve``, on free ports.
 
+    ``descriptors`` is what ``ulimit -n`` allows it.
+
     Attributes:
         url, http: of HTTP, ``http://127.0.0.1:PORT`` and ``127.0.0.1:PORT``.
         grpc: ``127.0.0.1:PORT``, where it was asked for.
     """
 
-    def __init__(self, log: Path, *words: str, module: str = "edgefer_runtime", **environment: str) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *words: str,
+        module: str = "edgefer_runtime",
+        descriptors: int | None = None,
+        **environment: str,
+    ) -> None:
         self._log = log
+        limited = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
         with log.open("w") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, "serve", "--port", "0", *words],
+                [*limited, sys.executable, "-m", module, "serve", "--port", "0", *words],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
@@ -93,7 +104,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start a server as :class:`Server` does; it is killed in the end."""
     servers: list[Server] = []
 
-    def begin(*words: str, **environment: str) -> Server:
+    def begin(*words: str, **environment: Any) -> Server:
         servers.append(Server(tmp_path / f"server-{len(servers)}.log", *words, **environment))
         return servers[-1]
 
