@@ -138,6 +138,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     return checkpoint
 
 
+def weights_sha256(path: Path) -> str:
+    """What a checkpoint's card says that its file of weights is."""
+    return str(json.loads(path.with_suffix(".json").read_bytes())["weights"]["sha256"])
+
+
 def _card_path(path: Path) -> Path:
     if path.suffix in (".json", ".safetensors"):
         return path.with_suffix(".json")

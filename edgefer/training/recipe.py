@@ -301,6 +301,14 @@ class Recipe:
                 stages.insert(0, replace(stage, epochs=share))
         return replace(self, stages=tuple(stages))
 
+    def with_batch_size(self, faces: int) -> Recipe:
+        """The recipe with batches of so many faces in all stages; learning rates stay what they are."""
+        if faces < 2:
+            raise UsageError(
+                f"batches of {faces} faces", expected="at least 2: one has no variance to normalise by"
+            )
+        return replace(self, stages=tuple(replace(stage, batch_size=faces) for stage in self.stages))
+
     def to_json(self) -> dict[str, Any]:
         """The recipe as a JSON object."""
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
