@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -142,8 +143,10 @@ def require_writable(folder: Path) -> None:
     above = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     if not above.is_dir():
         raise unwritable(folder, NotADirectoryError(f"{above} is no folder"))
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise unwritable(folder, PermissionError(f"no right to write to {above}"))
+    try:
+        tempfile.TemporaryFile(dir=above).close()  # Rights alone do not tell: read-only and full disks.
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,9 @@ def test_a_finished_one_is_only_read_and_another_one_is_not_resumed(
     notes: list[str] = []
     _, result = cross_validate(here, 2, on_note=notes.append)
     assert notes == [] and json.loads(json.dumps(result)) == json.loads((whole / "folds.json").read_text())
-    with pytest.raises(UsageError, match="another training: seed: 3 before, 4 now; recipe, stage 1, epochs: 1 before, 2 now"):
+    with pytest.raises(
+        UsageError, match="another training: seed: 3 before, 4 now; recipe, stage 1, epochs: 1 before, 2 now"
+    ):
         cross_validate(replace(here, seed=4, epochs=2), 2)
 
     (tmp_path / "copy" / "fold-2" / "test.npy").write_bytes(b"\x93NUMPY")

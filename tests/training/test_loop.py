@@ -220,7 +220,10 @@ def test_only_the_same_training_is_resumed(uninterrupted, tiny, toy, tmp_path):
         fit(tiny, EVERYTHING, *sets, out, **same | {"seed": 6})
     with pytest.raises(UsageError, match="teacher: none before, "):
         fit(tiny, EVERYTHING, *sets, out, **same, teacher=load_checkpoint(out))
-    with pytest.raises(UsageError, match=r"train: 25 faces of toy-0 before, 21 faces of toy-0 now; recipe, stages: 3 before, 1 now"):
+    with pytest.raises(
+        UsageError,
+        match=r"train: 25 faces of toy-0 before, 21 faces of toy-0 now; recipe, stages: 3 before, 1 now",
+    ):
         other = replace(EVERYTHING, stages=EVERYTHING.stages[:1])
         fit(tiny, other, toy(21), sets[1], out, **same)
 
