@@ -230,6 +230,8 @@ def _require_set(name: str) -> None:
                 expected=f"one of {', '.join(f'synthfer:{each}' for each in DATASETS['synthfer'].splits)}",
                 action="`edgefer datasets` lists them",
             )
+        if split and split["limit"] and not int(split["limit"]):
+            raise DataError(f"{name} holds no faces", expected="a limit of at least 1")
     elif not place.path.exists():
         raise DataError(
             f"{name}: {place.path} does not exist",

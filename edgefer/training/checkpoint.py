@@ -128,6 +128,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             weights={name: _restored(tensor) for name, tensor in parse_safetensors(content).items()},
             provenance=card["provenance"],
         )
+        for side in (checkpoint.contract.height, checkpoint.contract.width):
+            get(checkpoint.model).require_size(side, checkpoint.variant)
         with torch.device("meta"):
             shapes = get(checkpoint.model).build(checkpoint.variant, len(checkpoint.classes))
     except (KeyError, TypeError, SafetensorError) as error:

@@ -126,11 +126,11 @@ def train(
     for stage in recipe.stages:
         spec.require_size(stage.size, variant)
         faces = min(stage.batch_size, len(choose_faces(train, stage)))
-        if place.processes > 1 and faces < 2 * place.processes:
+        if faces < 2 * place.processes:
             raise UsageError(
-                f"batches of {faces} faces for {place.processes} processes",
+                f"batches of {faces} faces for {place.processes} process{'es' * (place.processes > 1)}",
                 expected="at least two faces for each",
-                action="train on fewer devices, or with a bigger batch_size",
+                action="train on fewer devices, with a bigger batch_size, or on more faces",
             )
     if not (resume or place.rank) and any((out / name).exists() for name in ("best.json", "state.json")):
         raise UsageError(

@@ -206,6 +206,7 @@ WRONG = {
     "split": ({"data": "synthfer:trian"}, UsageError, "no split"),
     "folder of a set": ({"data": "folder:/no/such"}, DataError, "does not exist"),
     "validation set": ({"validation": "synthfer:vall"}, UsageError, "no split"),
+    "no faces": ({"validation": "synthfer:val[:0]"}, DataError, "holds no faces"),
     "folder of validation faces": ({"validation": "folder:/no/such"}, DataError, "does not exist"),
     "nothing to resume": ({"resume": True}, UsageError, "nothing to resume in runs/lanmsff/train-full"),
     "nothing to resume there": ({"resume": True, "output": Path("none")}, UsageError, "resume in none"),
