@@ -51,6 +51,8 @@ def evaluate(
     )
     with progress_bar(quiet=json) as report:
         result = evaluate_subject(settings, on_progress=report)
+    for seen in result["seen"]:
+        say(f"warning: {seen['text']}: what they show says nothing about new faces")
     if json:
         print_json(result)
         return

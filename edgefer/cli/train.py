@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edgefer.cli._common import Accelerator, guarded, progress_bar, say
+from edgefer.cli._training import training_progress
+from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from edgefer.pipeline.train import TrainSettings
-    from edgefer.training.progress import Progress as Standing
 
 
 @guarded
@@ -38,6 +36,9 @@ def train(
         typer.Option(metavar="RECIPE", help="synthfer (from scratch), paper, or FILE.toml[:NAME]."),
     ] = "synthfer",
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs in all. [default: the recipe's]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Faces a step. [default: the recipe's]")
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Cross-validate: so many trainings, each tested on people it never saw."),
@@ -69,12 +70,13 @@ def train(
     accelerator: Annotated[Accelerator, typer.Option(help="Where to compute.")] = Accelerator.auto,
     devices: Annotated[int, typer.Option(min=1, help="Processes a node; they share each batch.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines that run this same command.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of initial weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, order and augmentation.")] = 0,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard's events beside log.csv.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL]")
+        Path | None,
+        typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL/train-VARIANT, or -2, ...]"),
     ] = None,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
@@ -89,6 +91,7 @@ def train(
         drop_duplicates=drop_duplicates,
         recipe=recipe,
         epochs=epochs,
+        batch_size=batch_size,
         pretrained=pretrained,
         teacher=teacher,
         resume=resume,
@@ -99,6 +102,8 @@ def train(
         tensorboard=tensorboard,
         output=output,
     )
+    if image_folds and not folds:
+        raise UsageError("--image-folds without --folds", expected="--folds K --image-folds")
     if folds:
         _cross_validate(settings, folds, "image" if image_folds else "subject")
     else:
@@ -108,8 +113,8 @@ def train(
 def _train_once(settings: TrainSettings) -> None:
     from edgefer.pipeline.train import train_model
 
-    with progress_bar() as report, _training_bar() as step:
-        trained = train_model(settings, on_progress=report, on_step=step, on_note=say)
+    with progress_bar() as report, training_progress() as (stage, step):
+        trained = train_model(settings, on_progress=report, on_stage=stage, on_step=step, on_note=say)
     validated = f"validation accuracy {100 * trained.validation_accuracy:.1f} %"
     say(f"best checkpoint: {trained.checkpoint} ({validated})")
     if trained.test:
@@ -121,41 +126,9 @@ def _train_once(settings: TrainSettings) -> None:
 def _cross_validate(settings: TrainSettings, folds: int, apart: Literal["subject", "image"]) -> None:
     from edgefer.pipeline.folds import cross_validate
 
-    with progress_bar() as report, _training_bar() as step:
+    with progress_bar() as report, training_progress() as (stage, step):
         path, result = cross_validate(
-            settings, folds, apart=apart, on_progress=report, on_step=step, on_note=say
+            settings, folds, apart=apart, on_progress=report, on_stage=stage, on_step=step, on_note=say
         )
     accuracy = f"accuracy {result['mean']:.1f} %, standard deviation {result['std']:.1f}"
     say(f"{result['protocol']}: {accuracy}; {path}")
-
-
-@contextmanager
-def _training_bar() -> Iterator[Callable[[Standing], None]]:
-    """A bar with loss, accuracy and remaining time, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda progress: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("training", total=None, figures="", visible=False)
-
-        def step(progress: Standing) -> None:
-            figures = f"loss {progress.loss:.3f}  accuracy {100 * progress.accuracy:.1f} %"
-            if progress.validation_accuracy is not None:
-                figures += f"  validation {100 * progress.validation_accuracy:.1f} %"
-            if progress.eta_s == progress.eta_s:
-                figures += f"  {progress.eta_s / 60:.0f} min left"
-            bars.update(
-                task,
-                description=f"stage {progress.stage}/{progress.stages} "
-                f"epoch {progress.epoch}/{progress.epochs}",
-                completed=progress.step,
-                total=progress.steps,
-                figures=figures,
-                visible=True,
-            )
-
-        yield step

@@ -106,7 +106,7 @@ class LocalFeatureAttention(nn.Module):
 class DSAN(nn.Module):
     """DSAN for ``classes`` expressions.
 
-    Shapes: N x 3 x 224 x 224 -> probabilities N x classes. Any other size from 32 pixels up works too.
+    Shapes: N x 3 x 224 x 224 -> probabilities N x classes. Any other size works too.
     """
 
     def __init__(self, classes: int) -> None:

@@ -82,7 +82,8 @@ class FusedAttention(nn.Module):
 class FCSDNet(nn.Module):
     """FCSDNet for ``classes`` expressions.
 
-    Shapes: N x 3 x 100 x 100 -> logits N x classes. Any other size from 32 pixels up works too.
+    Shapes: N x 3 x 100 x 100 -> logits N x classes. Any other size from 29 pixels up
+    works too, for ``ceil`` from 3.
 
     Args:
         classes: number of expressions K.

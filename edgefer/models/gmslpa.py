@@ -185,7 +185,8 @@ RESNET18 = Form(basic, multi_scale_basic, (64, 128, 256, 512), (2, 2))
 class GMSLPA(nn.Module):
     """GMS-LPA for ``classes`` expressions.
 
-    Shapes: N x 3 x 224 x 224 -> logits N x classes. Other multiples of 32 pixels work too.
+    Shapes: N x 3 x 224 x 224 -> logits N x classes. Other multiples of 32 pixels work
+    too, and of 16 for a ResNet-18.
 
     Args:
         classes: number of expressions K.

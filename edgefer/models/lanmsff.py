@@ -52,7 +52,7 @@ class MassAtt(nn.Module):
 
     Equations 3 and 4.
 
-    Shapes: N x C x H x W -> the same; C, H and W are multiples of four.
+    Shapes: N x C x H x W -> the same; C is a multiple of four.
     """
 
     def __init__(self, channels: int) -> None:
@@ -74,7 +74,17 @@ class MassAtt(nn.Module):
 
     def spatial_gate(self, maps: Tensor) -> Tensor:
         """A_s of equation 3, N x 1 x H x W in 0..1."""
-        return torch.sigmoid(self.spatial(maps.mean(1, keepdim=True)))
+        gate, sizes = maps.mean(1, keepdim=True), []
+        for step in self.spatial:
+            if isinstance(step, nn.Conv2d):
+                sizes.append(gate.shape[-2:])
+                gate = step(gate)
+            elif isinstance(step, nn.ConvTranspose2d):
+                # Back to the size its convolution came from, which is odd where H / 4 is no whole number.
+                gate = step(gate, output_size=sizes.pop())
+            else:
+                gate = step(gate)
+        return torch.sigmoid(gate)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps N x C x H x W, each value times the gates of its channel and its point."""
@@ -135,7 +145,8 @@ class TwoPaths(nn.Module):
 class LANMSFF(nn.Module):
     """LANMSFF for ``classes`` expressions.
 
-    Shapes: N x 1 x 64 x 64 -> logits N x classes. Any other height and width divisible by 32 works too.
+    Shapes: N x 1 x 64 x 64 -> logits N x classes. Any other size from 16 pixels up
+    works too, FER2013's 48 for one.
 
     Args:
         classes: number of expressions K.

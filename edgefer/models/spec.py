@@ -35,6 +35,38 @@ class PublishedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InputSizes:
+    """Which sides of a square input a network takes, in pixels.
+
+    Attributes:
+        least: the smallest.
+        multiple, reduction: the maps that the network cuts up, ``reduction`` times smaller than the input and
+            rounded up, have to be a multiple of this.
+    """
+
+    least: int = 1
+    multiple: int = 1
+    reduction: int = 1
+
+    def __contains__(self, size: int) -> bool:
+        return size >= self.least and -(-size // self.reduction) % self.multiple == 0
+
+    def near(self, size: int) -> list[int]:
+        """The sizes next to ``size`` that are taken, at most one to either side."""
+        step = self.multiple * self.reduction
+        below = next((each for each in range(size, max(0, size - step - 1), -1) if each in self), None)
+        above = next(
+            each for each in range(max(size, self.least), max(size, self.least) + step + 1) if each in self
+        )
+        return [each for each in (below, above) if each is not None]
+
+    def __str__(self) -> str:
+        if self.multiple == 1:
+            return f"{self.least} pixels or more"
+        return f"a multiple of {self.multiple * self.reduction} pixels, or up to {self.reduction - 1} less"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model of the zoo.
 
@@ -49,6 +81,8 @@ class ModelSpec:
         published_convention: what that count includes.
         module: where ``build(variant, classes)`` and ``anatomy(network)`` live; imported when first needed.
         published: the accuracies that the paper reports.
+        sizes: the input sizes that the network takes, in training and in an engine.
+        variant_sizes: those of variants that take others.
         output: what the network returns.
         research_variants: those of the variants that are never exported, and the block that forbids it.
     """
@@ -63,6 +97,8 @@ class ModelSpec:
     published_convention: str
     module: str
     published: tuple[PublishedRow, ...]
+    sizes: InputSizes = InputSizes()
+    variant_sizes: Mapping[str, InputSizes] = field(default_factory=dict)
     output: Literal["logits", "probabilities"] = "logits"
     research_variants: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,6 +115,21 @@ class ModelSpec:
                 action=f"leave the variant out for {self.default_variant!r}",
             )
         return variant or self.default_variant
+
+    def require_size(self, size: int, variant: str | None) -> None:
+        """Refuse an input size that the network cannot compute.
+
+        Raises:
+            UsageError: the variant takes no ``size`` x ``size`` pixels, or there is none of that name.
+        """
+        variant = self.resolve_variant(variant)
+        sizes = self.variant_sizes.get(variant, self.sizes)
+        if size not in sizes:
+            raise UsageError(
+                f"{self.name} of variant {variant!r} with input of {size} x {size} pixels",
+                expected=f"{sizes}",
+                action=f"choose {' or '.join(map(str, sizes.near(size)))} pixels",
+            )
 
     def require_deployable(self, variant: str | None) -> None:
         """Refuse what must not reach a robot.

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.references import references
+from edgefer.pipeline.seen import warned_of_engines
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import bench
 from edgefer_bench.devices import Device, require_device
@@ -58,7 +59,7 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
         ask=lambda: references(bundles, faces, on_progress),
         plan=replace(settings.plan, power_rails=device.power_rails),
         device=device.name,
-        notice=notice(settings.data),
+        notice=warned_of_engines(settings.data, bundles, faces),
         on_progress=on_progress,
     )
     return records, write_records(records, settings.records)

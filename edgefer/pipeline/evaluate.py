@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
+from edgefer.data.seen import Seen
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.explain import Pictures
-from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.seen import seen_by_engine, seen_by_network, warned
 from edgefer.pipeline.shared_classes import comparable_faces
 from edgefer.pipeline.subjects import find_checkpoint, is_bundle
 from edgefer_bench.metrics import evaluate as evaluate_predictions
@@ -55,6 +57,7 @@ class _Answers:
     faces: FaceSet
     probabilities: NDArray[np.float32]
     parameters: int
+    seen: list[Seen]
     network: TrainedNetwork | None = None
     order_check: dict[str, Any] | None = None
 
@@ -68,7 +71,8 @@ def evaluate(settings: EvaluationSettings, on_progress: Report = ignore) -> dict
     Returns:
         The evaluation as JSON (:class:`edgefer_bench.metrics.Evaluation`) with ``subject``, ``data``,
         ``classes``, ``left_out`` (faces of classes that are not shared), ``order_check`` (null for a
-        bundle) and ``notice``.
+        bundle), ``seen`` (which of the faces made what is evaluated: ``role``, ``source`` and ``share``) and
+        ``notice``, which says so too.
 
     Raises:
         UsageError, DataError: no such subject or set, classes that differ, or a picture that cannot be drawn.
@@ -96,7 +100,8 @@ def evaluate(settings: EvaluationSettings, on_progress: Report = ignore) -> dict
         "data": faces.name,
         "left_out": len(everything) - len(faces),
         "order_check": answers.order_check,
-        "notice": notice(settings.data),
+        "seen": [each.to_json() for each in answers.seen],
+        "notice": warned(settings.data, {settings.subject: answers.seen}),
         **evaluation.to_json(),
     }
     settings.pictures.draw(result, faces, answers.probabilities, answers.network, on_progress)
@@ -111,7 +116,8 @@ def _of_bundle(settings: EvaluationSettings, faces: FaceSet, on_progress: Report
         faces = comparable_faces(faces, classifier.classes, path, shared_only=settings.shared_classes)
         advance = counting(on_progress, "accuracy", len(faces))
         probabilities = predict_bundle(classifier, faces, advance, restricted=settings.shared_classes)
-        return _Answers(faces, probabilities, classifier.bundle.manifest.parameters)
+        bundle = classifier.bundle
+        return _Answers(faces, probabilities, bundle.manifest.parameters, seen_by_engine(bundle, faces))
 
 
 def _of_network(settings: EvaluationSettings, faces: FaceSet, on_progress: Report) -> _Answers:
@@ -136,6 +142,7 @@ def _of_network(settings: EvaluationSettings, faces: FaceSet, on_progress: Repor
         faces,
         in_classes_of(probabilities, classes, faces.classes),
         count(get(checkpoint.model), checkpoint.variant, len(classes)),
+        seen_by_network(checkpoint, faces),
         network,
         asdict(order_check),
     )

@@ -14,15 +14,17 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.budget import Budget, require_provable, shortfall
 from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
-from edgefer.pipeline.faces import load_faces, notice
-from edgefer.pipeline.leaks import guard
+from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.leaks import as_faces, guard
 from edgefer.pipeline.narrowing import Quantizer
 from edgefer.pipeline.outcome import serve, time_and_judge, write_page
 from edgefer.pipeline.qat import trainer
 from edgefer.pipeline.references import Answers, float_answers
 from edgefer.pipeline.requirements import install_command, require
+from edgefer.pipeline.runs import RUNS
 from edgefer.pipeline.scores import score_drafts
-from edgefer.pipeline.subjects import RUNS, find_checkpoint
+from edgefer.pipeline.seen import seen_by_network, warned
+from edgefer.pipeline.subjects import find_checkpoint
 from edgefer_bench.scoring import check_classes
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
@@ -107,6 +109,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         require_provable(settings.max_drop, faces)
     if calibration is not None:
         guard(calibration, faces)
+    from edgefer.training.selection import describe
+
     root = settings.output or RUNS / checkpoint.model
     network = float_answers(checkpoint, faces, on_progress)
     budget = _budget(settings, targets, faces, network, checkpoint.classes, root, on_progress)
@@ -119,7 +123,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
                     **checkpoint.provenance,
                     "sha256": checkpoint.describe()["sha256"],
                 },
-                "notice": notice(settings.data),
+                "calibration": describe(as_faces(calibration)) if calibration else None,
+                "notice": warned(settings.data, {checkpoint.model: seen_by_network(checkpoint, faces)}),
             },
             licence=checkpoint.provenance.get("licence", ""),
             targets=targets,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.bench import BenchSettings, make_folder
-from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.references import references
+from edgefer.pipeline.seen import warned_of_engines
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import make_records
 from edgefer_bench.records import Record, write_records
@@ -40,7 +41,8 @@ def bench_hosts(
         EdgeferError: the error of the only host, or of the first when all failed.
     """
     bundles = open_bundles(settings.bundles)
-    faces, told = load_faces(settings.data, on_progress), notice(settings.data)
+    faces = load_faces(settings.data, on_progress)
+    told = warned_of_engines(settings.data, bundles, faces)
     make_folder(settings.records)
     lock = threading.Lock()
 

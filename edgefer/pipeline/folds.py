@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +20,28 @@ from edgefer.data.leakage import guard
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.subjects import training_folder
+from edgefer.pipeline.planning import Apart, Folds, TrainingPlan, choose_recipe, plan_training
+from edgefer.pipeline.runs import FOLDS, STATE
 from edgefer.pipeline.train import (
     HELD_OUT,
     TrainingFaces,
     TrainSettings,
-    choose_recipe,
     predict_with,
     train_on,
+    without_copies,
 )
+from edgefer.training.differences import differences, listed
+from edgefer.training.exhaustion import memory_told
 from edgefer_bench.metrics import evaluate
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
-    from edgefer.training.progress import Progress
+    from edgefer.training.progress import Progress, StageStart
 
 SCHEMA = "edgefer.folds/1"
 TESTED = "test.npy"
 """Probabilities of a fold's test faces, float32, N x K."""
-
-Apart = Literal["subject", "image"]
-"""What training and test of a fold do not share: people, or just pictures."""
 
 
 def cross_validate(
@@ -49,6 +50,7 @@ def cross_validate(
     *,
     apart: Apart = "subject",
     on_progress: Report = ignore,
+    on_stage: Callable[[StageStart], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Path, dict[str, Any]]:
@@ -64,7 +66,7 @@ def cross_validate(
         k: number of folds; 5 is usual for KDEF, 10 for CK+.
         apart: ``"subject"`` keeps people apart, ``"image"`` only pictures, as some papers did; the latter
             measures, in part, how well the network remembers faces.
-        on_progress, on_step, on_note: as in :func:`edgefer.pipeline.train.train_model`.
+        on_progress, on_stage, on_step, on_note: as in :func:`edgefer.pipeline.train.train_model`.
 
     Returns:
         The path of folds.json and its content: ``protocol``, ``folds`` (faces, accuracies in percent), their
@@ -76,31 +78,48 @@ def cross_validate(
         DataError: fewer people than folds, none named, or a picture on both sides of a fold.
         DeviceError, MissingError, CheckError: as in training.
     """
-    if settings.validation:
-        raise UsageError(
-            f"--validation {settings.validation} together with folds",
-            expected="validation faces from each fold's own training part",
-            action="leave --validation out",
-        )
-    spec = get(settings.model)
-    faces = load_faces("synthfer:train" if settings.data == "synthfer" else settings.data, on_progress)
+    plan = plan_training(settings, Folds(k, apart), on_note)
+    with plan.underway(on_note):
+        with memory_told("while faces were loaded"):
+            faces = load_faces(
+                "synthfer:train" if settings.data == "synthfer" else settings.data, on_progress
+            )
+        return _cross_validate(plan, faces, on_stage, on_step, on_note)
+
+
+def _cross_validate(
+    plan: TrainingPlan,
+    faces: FaceSet,
+    on_stage: Callable[[StageStart], None],
+    on_step: Callable[[Progress], None],
+    on_note: Callable[[str], None],
+) -> tuple[Path, dict[str, Any]]:
+    assert plan.folds is not None
+    spec, settings, out = plan.spec, plan.settings, plan.folder
+    k, apart = plan.folds.number, plan.folds.apart
     folds = (subject_folds if apart == "subject" else image_folds)(faces, k, settings.seed)
-    out = settings.output or training_folder(spec.name, settings.variant)
-    path = out / "folds.json"
+    path = out / FOLDS
     result = _begin(path, _describe(settings, faces, k, apart), resume=settings.resume)
     finished: list[dict[str, Any]] = result["folds"]
     for number, fold in enumerate(folds[len(finished) :], len(finished) + 1):
-        on_note(f"fold {number} of {k}")
+        on_note(f"fold {number} of {k}: {len(fold[0]):,} faces to train with, {len(fold[1]):,} to test with")
         folder = out / f"fold-{number}"
         name = f"{faces.name} fold {number}"
         kept, held = hold_out(faces.take(fold[0], name), HELD_OUT, settings.seed)
-        tested = faces.take(fold[1], f"{name} (tested)")
+        parts = TrainingFaces(kept, held, faces.take(fold[1], f"{name} (tested)"))
+        if settings.drop_duplicates:
+            parts = without_copies(parts, on_note)
+        kept, held, tested = parts.train, parts.validation, parts.test
+        assert tested is not None
         if apart == "subject":
             guard(kept, held, tested)
-        begun = settings.resume and (folder / "state.json").exists()
+        begun = settings.resume and (folder / STATE).exists()
+        if not begun and not plan.place.rank:  # Ended in its first epoch: nothing to go on from.
+            shutil.rmtree(folder, ignore_errors=True)
         best, validation_accuracy, _ = train_on(
-            TrainingFaces(kept, held, tested),
+            parts,
             replace(settings, output=folder, resume=begun),
+            on_stage=on_stage,
             on_step=on_step,
             on_note=on_note,
         )
@@ -116,6 +135,10 @@ def cross_validate(
             }
         )
         _write(path, result)
+        on_note(
+            f"fold {number} of {k}: accuracy {accuracy:.1f} % on {len(tested):,} faces, "
+            f"validation {100 * validation_accuracy:.1f} %"
+        )
     accuracies = [fold["accuracy"] for fold in finished]
     result["mean"], result["std"] = mean(accuracies), stdev(accuracies)
     result["pooled"] = evaluate(
@@ -184,9 +207,11 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
     except (ValueError, KeyError, TypeError) as error:
         raise _unusable(path, str(error)) from error
     now = json.loads(json.dumps(described))
-    if changed := [key for key in now if before.get(key) != now[key]]:
+    if before.get("fingerprint") == now["fingerprint"]:
+        before = {**before, "data": now["data"]}  # The same faces by another name.
+    if changed := differences(before, now):
         raise UsageError(
-            f"{path} is of another cross-validation: {', '.join(changed)} differ",
+            f"{path} is of another cross-validation: {listed(changed)}",
             expected="the same model, recipe, data, folds and seed as before",
             action="resume with those, or start without --resume in another folder",
         )

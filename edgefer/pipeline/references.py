@@ -19,7 +19,8 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.requirements import missing
-from edgefer.pipeline.subjects import BEST, RUNS, checkpoints_of
+from edgefer.pipeline.runs import BEST, RUNS
+from edgefer.pipeline.subjects import checkpoints_of
 from edgefer_bench.scoring import in_classes_of
 from edgefer_runtime.board import architecture
 from edgefer_runtime.bundle import Bundle

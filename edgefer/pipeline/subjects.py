@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgefer.models import MODELS, get
 from edgefer.pipeline.requirements import require
+from edgefer.pipeline.runs import BEST, RUNS, trained_under, training_folder
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.manifest import MANIFEST
@@ -15,26 +16,15 @@ from edgefer_runtime.manifest import MANIFEST
 if TYPE_CHECKING:
     from edgefer.training.checkpoint import Checkpoint
 
-RUNS = Path("runs")
-"""Where a user's own checkpoints, bundles and records gather, below the folder edgefer is called in."""
-
-BEST = "best.json"
-"""The checkpoint that a training leaves in its folder."""
-
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The weights that come with edgefer."""
-
-
-def training_folder(model: str, variant: str | None = None) -> Path:
-    """Where training ``model`` writes unless told otherwise."""
-    return RUNS / model / f"train-{get(model).resolve_variant(variant)}"
 
 
 def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, Path]:
     """The checkpoint that ``name`` means, and where it lies.
 
-    A path means itself. A model's name means the newest checkpoint of the variant under ``runs/``, else the
-    weights shipped with edgefer.
+    A path means itself. A model's name means the best checkpoint of the training of the variant under
+    ``runs/`` that ended last, else of one that was interrupted, else the weights shipped with edgefer.
 
     Raises:
         UsageError: no model of that name, or no such variant.
@@ -74,9 +64,9 @@ def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, 
 
 def checkpoints_of(model: str, variant: str) -> list[Path]:
     """What there is of the checkpoints that a model's name may mean, the one that it means first."""
-    own = training_folder(model, variant) / BEST
-    shipped = f"{model}.json" if variant == get(model).default_variant else f"{model}-{variant}.json"
-    return [path for path in (own, SHIPPED / shipped) if path.exists()]
+    name = f"{model}.json" if variant == get(model).default_variant else f"{model}-{variant}.json"
+    shipped = SHIPPED / name
+    return [*trained_under(model, variant), *([shipped] if shipped.exists() else [])]
 
 
 def is_bundle(path: Path) -> bool:

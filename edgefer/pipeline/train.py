@@ -12,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
+from edgefer.data.leakage import guard, without_duplicates
 from edgefer.data.registry import find, list_faces
-from edgefer.models import ModelSpec, count, get
+from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.requirements import require
-from edgefer.pipeline.subjects import find_checkpoint, training_folder
+from edgefer.pipeline.planning import choose_recipe, plan_training, pretrained
+from edgefer.pipeline.runs import TEST
+from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.training.exhaustion import memory_told
 from edgefer_bench.metrics import evaluate
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
     from edgefer.training.accelerator import Accelerator
-    from edgefer.training.checkpoint import Checkpoint
-    from edgefer.training.progress import Progress
-    from edgefer.training.recipe import Recipe
+    from edgefer.training.progress import Progress, StageStart
 
 HELD_OUT = 0.1
 """Share of the faces kept for validation when a set brings none of its own."""
@@ -43,6 +44,7 @@ class TrainSettings:
     drop_duplicates: bool = False
     recipe: str = "synthfer"
     epochs: int | None = None
+    batch_size: int | None = None
     pretrained: Path | None = None
     teacher: str | None = None
     resume: bool = False
@@ -80,14 +82,18 @@ def train_model(
     settings: TrainSettings,
     *,
     on_progress: Report = ignore,
+    on_stage: Callable[[StageStart], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Train, and evaluate what came of it on the set's own test faces, if it has any (``test.json``).
 
+    Names, files, options and the output folder are tried before any face is loaded.
+
     Args:
         settings: what was asked for.
         on_progress: of loading faces.
+        on_stage: called when a stage begins.
         on_step: called after every step.
         on_note: called with what a person should know before the training starts.
 
@@ -96,29 +102,42 @@ def train_model(
             :func:`edgefer.training.loop.train`; DataError also for faces that are in training and
             validation or test alike.
     """
-    require("train", "training")
-    faces = load_training_faces(settings, on_progress)
-    from edgefer.data.leakage import guard
+    plan = plan_training(settings, on_note=on_note)
+    settings = plan.settings
+    with plan.underway(on_note):
+        with memory_told("while faces were loaded"):
+            faces = load_training_faces(settings, on_progress)
+            if settings.drop_duplicates:
+                faces = without_copies(faces, on_note)
+            guard(*filter(None, faces))
+        on_note(_told(faces))
+        (plan.folder / TEST).unlink(missing_ok=True)
+        trained = train_on(faces, settings, on_stage=on_stage, on_step=on_step, on_note=on_note)
+        if faces.test is None:
+            return trained
+        from edgefer.training.checkpoint import weights_sha256
 
-    if settings.drop_duplicates:
-        faces = _without_duplicates(faces, on_note)
-    guard(*filter(None, faces))
-    trained = train_on(faces, settings, on_step=on_step, on_note=on_note)
-    if faces.test is None:
-        return trained
-    test = {"data": faces.test.name, **_evaluate(trained.checkpoint, faces.test, settings)}
-    write_whole(trained.checkpoint.parent / "test.json", (json.dumps(test, indent=2) + "\n").encode())
-    return trained._replace(test=test)
+        test = {
+            "data": faces.test.name,
+            "checkpoint": {"sha256": weights_sha256(trained.checkpoint)},
+            **_evaluate(trained.checkpoint, faces.test, settings),
+        }
+        write_whole(plan.folder / TEST, (json.dumps(test, indent=2) + "\n").encode())
+        return trained._replace(test=test)
 
 
 def train_on(
     faces: TrainingFaces,
     settings: TrainSettings,
     *,
+    on_stage: Callable[[StageStart], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Trained:
-    """Train on faces that are loaded already and guarded against each other; test on none."""
+    """Train on faces that are loaded already and guarded against each other; test on none.
+
+    Settings and their output folder are those of a :class:`edgefer.pipeline.planning.TrainingPlan`.
+    """
     spec = get(settings.model)
     from edgefer.training.checkpoint import load_checkpoint
     from edgefer.training.loop import train
@@ -129,22 +148,23 @@ def train_on(
             f"recipe {recipe.name!r} starts from {recipe.pretrained} weights; without --pretrained FILE this "
             "training starts from nothing, and its results are not the paper's"
         )
-    teacher = find_checkpoint(settings.teacher)[0] if settings.teacher else None
+    assert settings.output is not None
     best = train(
         spec,
         recipe,
         faces.train,
         faces.validation,
-        settings.output or training_folder(spec.name, settings.variant),
+        settings.output,
         variant=settings.variant,
-        initial=_pretrained(spec, settings, faces.train.classes, on_note) if settings.pretrained else None,
-        teacher=teacher,
+        initial=pretrained(spec, settings, faces.train.classes, on_note),
+        teacher=find_checkpoint(settings.teacher)[0] if settings.teacher else None,
         resume=settings.resume,
         accelerator=settings.accelerator,
         devices=settings.devices,
         nodes=settings.nodes,
         seed=settings.seed,
         tensorboard=settings.tensorboard,
+        on_stage=on_stage,
         on_progress=on_step,
     )
     return Trained(best, float(load_checkpoint(best).provenance["validation_accuracy"]))
@@ -168,22 +188,6 @@ def _evaluate(checkpoint: Path, faces: FaceSet, settings: TrainSettings) -> dict
         attributes=faces.attributes,
         parameters=count(get(settings.model), settings.variant, len(faces.classes)),
     ).to_json()
-
-
-def choose_recipe(settings: TrainSettings) -> Recipe:
-    """The recipe that ``--recipe`` and ``--epochs`` mean: a NAME of the model's, FILE.toml or FILE.toml:NAME.
-
-    Raises:
-        UsageError, DataError: there is none, or it is no recipe.
-    """
-    from edgefer.training.recipe import load_recipe
-
-    file, _, name = settings.recipe.rpartition(":")
-    if file.endswith(".toml") or name.endswith(".toml"):
-        recipe = load_recipe(file, name) if file else load_recipe(name)
-    else:
-        recipe = load_recipe(settings.model, settings.recipe)
-    return recipe if settings.epochs is None else recipe.with_epochs(settings.epochs)
 
 
 def load_training_faces(settings: TrainSettings, on_progress: Report = ignore) -> TrainingFaces:
@@ -231,10 +235,8 @@ def load_training_faces(settings: TrainSettings, on_progress: Report = ignore) -
     return TrainingFaces(*hold_out(faces, HELD_OUT, settings.seed), test)
 
 
-def _without_duplicates(faces: TrainingFaces, on_note: Callable[[str], None]) -> TrainingFaces:
+def without_copies(faces: TrainingFaces, on_note: Callable[[str], None]) -> TrainingFaces:
     """Copies of test faces left out of the rest, and those of validation faces out of training."""
-    from edgefer.data.leakage import without_duplicates
-
     test = (faces.test,) if faces.test else ()
     validation = without_duplicates(faces.validation, *test)
     train = without_duplicates(faces.train, validation, *test)
@@ -243,26 +245,12 @@ def _without_duplicates(faces: TrainingFaces, on_note: Callable[[str], None]) ->
     return TrainingFaces(train, validation, faces.test)
 
 
-def _pretrained(
-    spec: ModelSpec, settings: TrainSettings, classes: tuple[str, ...], on_note: Callable[[str], None]
-) -> Checkpoint:
-    """Fresh weights with those of a file put in."""
-    import torch
-
-    from edgefer.training.checkpoint import Checkpoint
-    from edgefer.training.pretrained import load_pretrained
-
-    assert settings.pretrained is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        network = spec.build(settings.variant, len(classes))
-    report = load_pretrained(settings.pretrained, network, spec)
-    on_note(str(report))
-    return Checkpoint(
-        model=spec.name,
-        variant=spec.resolve_variant(settings.variant),
-        classes=classes,
-        contract=spec.contract,
-        weights=network.state_dict(),
-        provenance=report.to_json(),
-    )
+def _told(faces: TrainingFaces) -> str:
+    """Who does what, in a line."""
+    parts = [
+        f"{len(faces.train):,} faces of {faces.train.name} to learn from",
+        f"{len(faces.validation):,} of {faces.validation.name} to choose the best epoch with",
+    ]
+    if faces.test is not None:
+        parts.append(f"{len(faces.test):,} of {faces.test.name} to test with")
+    return ", ".join(parts)

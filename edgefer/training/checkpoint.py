@@ -128,6 +128,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             weights={name: _restored(tensor) for name, tensor in parse_safetensors(content).items()},
             provenance=card["provenance"],
         )
+        for side in (checkpoint.contract.height, checkpoint.contract.width):
+            get(checkpoint.model).require_size(side, checkpoint.variant)
         with torch.device("meta"):
             shapes = get(checkpoint.model).build(checkpoint.variant, len(checkpoint.classes))
     except (KeyError, TypeError, SafetensorError) as error:
@@ -136,6 +138,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         raise _not_a_checkpoint(path, error.found) from error
     _check_weights(checkpoint, shapes)
     return checkpoint
+
+
+def weights_sha256(path: Path) -> str:
+    """What a checkpoint's card says that its file of weights is."""
+    return str(json.loads(path.with_suffix(".json").read_bytes())["weights"]["sha256"])
 
 
 def _card_path(path: Path) -> Path:

@@ -25,7 +25,7 @@ class Log:
 
     def __init__(self, out: Path, *, tensorboard: bool = False) -> None:
         self.out = out
-        self._events: Any = _event_writer(out / "tensorboard") if tensorboard else None
+        self._events: Any = require_tensorboard()(str(out / "tensorboard")) if tensorboard else None
 
     def write(self, history: Sequence[Mapping[str, float]], *, done_steps: int) -> None:
         """Write all epochs so far to the table, and the last of them as events at step ``done_steps``."""
@@ -45,7 +45,12 @@ class Log:
             self._events.close()
 
 
-def _event_writer(folder: Path) -> Any:
+def require_tensorboard() -> Any:
+    """The class that writes TensorBoard's events.
+
+    Raises:
+        MissingError: TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -54,4 +59,4 @@ def _event_writer(folder: Path) -> Any:
             expected="the package tensorboard",
             action="pip install 'edgefer[tensorboard]', or train without it: log.csv is always written",
         ) from error
-    return SummaryWriter(str(folder))
+    return SummaryWriter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import math
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from edgefer.training.device import (
     make_fabric,
     surroundings,
 )
+from edgefer.training.exhaustion import memory_told, out_of_memory, ran_out, step_too_large
 from edgefer.training.freezing import freeze, train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.logs import Log
@@ -39,7 +41,7 @@ from edgefer.training.objectives import make_objective
 from edgefer.training.optimize import carries_over, follow, has_stalled, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
 from edgefer.training.processes import Place, find_place, helpers
-from edgefer.training.progress import Pace, Progress
+from edgefer.training.progress import Pace, Progress, StageStart
 from edgefer.training.recipe import Recipe, Stage
 from edgefer.training.sampling import balanced_weights, epoch_order
 from edgefer.training.selection import check_pair, choose_faces, describe
@@ -50,11 +52,14 @@ from edgefer_runtime.errors import CheckError, EdgeferError, UsageError
 if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricOptimizer
 
+TEST = "test.json"
+"""What the best checkpoint was worth on test faces, where it has been evaluated."""
+
 VALIDATION_CHUNK = 128
 """Faces that one process validates in a row."""
 
 
-def _ignore(_: Progress) -> None:
+def _ignore(_: Progress | StageStart) -> None:
     pass
 
 
@@ -74,6 +79,7 @@ def train(
     nodes: int = 1,
     seed: int = 0,
     tensorboard: bool = False,
+    on_stage: Callable[[StageStart], None] = _ignore,
     on_progress: Callable[[Progress], None] = _ignore,
 ) -> Path:
     """Train a model and return the path of its best checkpoint.
@@ -93,7 +99,7 @@ def train(
         spec, variant: what to train.
         recipe: how.
         train, validation: faces with the same classes; the validation faces choose the best epoch.
-        out: folder for the results; an earlier run there is replaced. Only the first process writes.
+        out: folder for the results, not another run's. Only the first process writes.
         initial: weights to begin with, instead of fresh ones.
         teacher: a network to learn from beside the labels.
         resume: go on with the run that was interrupted in ``out``.
@@ -102,12 +108,14 @@ def train(
         nodes: machines that run this same command; see :mod:`edgefer.training.processes`.
         seed: of initial weights, order and augmentation.
         tensorboard: write TensorBoard's events, too.
+        on_stage: called when a stage begins, in the first process.
         on_progress: called after every step, in the first process.
 
     Raises:
         DataError: the sets do not go together, a stage finds no faces, or ``out`` cannot be written.
-        UsageError: no such variant, nothing that could be resumed, or batches too small for the processes.
-        DeviceError: the accelerator is not there, or a process was lost.
+        UsageError: no such variant, an input size that it does not take, a folder that holds another run,
+            nothing that could be resumed, or batches too small for the processes.
+        DeviceError: the accelerator is not there, memory ran out, or a process was lost.
         CheckError: the loss is no longer finite. What ``out`` holds is of the last finished epoch.
         MissingError: TensorBoard is wanted and not installed.
     """
@@ -116,17 +124,24 @@ def train(
     place = find_place(devices, nodes)
     choose_device(accelerator, place)
     for stage in recipe.stages:
+        spec.require_size(stage.size, variant)
         faces = min(stage.batch_size, len(choose_faces(train, stage)))
-        if place.processes > 1 and faces < 2 * place.processes:
+        if faces < 2 * place.processes:
             raise UsageError(
-                f"batches of {faces} faces for {place.processes} processes",
+                f"batches of {faces} faces for {place.processes} process{'es' * (place.processes > 1)}",
                 expected="at least two faces for each",
-                action="train on fewer devices, or with a bigger batch_size",
+                action="train on fewer devices, with a bigger batch_size, or on more faces",
             )
+    if not (resume or place.rank) and any((out / name).exists() for name in ("best.json", "state.json")):
+        raise UsageError(
+            f"{out} holds a training already",
+            expected="a folder that no training has written to",
+            action="name another folder, or go on with that training (resume)",
+        )
     job = _Job(spec, recipe, train, validation, out, variant, teacher, resume, accelerator, seed, tensorboard)
     # The weights to begin with reach the other processes with the network's.
     with helpers(place, partial(_work, job)):
-        _work(job, place, initial, on_progress if place.rank == 0 else _ignore)
+        _work(job, place, initial, *((on_stage, on_progress) if place.rank == 0 else ()))
     return out / "best.json"
 
 
@@ -151,15 +166,17 @@ def _work(
     job: _Job,
     place: Place,
     initial: Checkpoint | None = None,
+    on_stage: Callable[[StageStart], None] = _ignore,
     on_progress: Callable[[Progress], None] = _ignore,
 ) -> None:
     """The share of one process in a training."""
     device = choose_device(job.accelerator, place)
     keep_memory(device)
     with surroundings(place, device), stop_on_signal() as stop:
-        run = _Run(job, place, device, initial, stop, on_progress)
+        with memory_told(f"on {device}, before the first step"):
+            run = _Run(job, place, device, initial, stop, on_stage, on_progress)
         with contextlib.closing(run.log):
-            run.go()
+            run.go_within_memory()
         if stop:
             stop.leave()
 
@@ -183,9 +200,11 @@ class _Run:
         device: torch.device,
         initial: Checkpoint | None,
         stop: StopRequest,
+        on_stage: Callable[[StageStart], None],
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.job, self.place, self.device, self.stop, self.on_progress = job, place, device, stop, on_progress
+        self.job, self.place, self.device, self.stop = job, place, device, stop
+        self.on_stage, self.on_progress = on_stage, on_progress
         self.pictures = place_pictures(job.train, device)
         self.labels = torch.from_numpy(job.train.labels).to(device)
         self.votes = None if job.train.votes is None else torch.from_numpy(job.train.votes).to(device)
@@ -201,6 +220,7 @@ class _Run:
         self.objective = make_objective(job.spec, network, job.train.classes, teacher=job.teacher).to(device)
         self.position, self.pace = Position(), Pace()
         self.average, self.optimizers = None, []
+        self.steppers: list[_FabricOptimizer] = []
         self.provenance = {
             "train": describe(job.train),
             "validation": describe(job.validation),
@@ -217,6 +237,54 @@ class _Run:
             **self.provenance,
         }
         self.log = Log(job.out, tensorboard=job.tensorboard and place.rank == 0)
+
+    def go_within_memory(self) -> None:
+        """:meth:`go`; where memory runs out, say how much there is room for.
+
+        Raises:
+            DeviceError: memory ran out.
+        """
+        try:
+            return self.go()
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+            reason = error.with_traceback(None)  # Its frames hold what the step allocated.
+        if not self.steppers:
+            raise out_of_memory(f"on {self.device}, before the first step", reason)
+        stage = self.stage
+        raise step_too_large(stage.batch_size, stage.size, str(self.device), self.largest_batch(), reason)
+
+    def largest_batch(self) -> int | None:
+        """The largest of a half, a quarter, ... of the batch that memory suffices for; tried, not computed.
+
+        Weights are of no use afterwards. Beside other processes, which wait in the middle of a step, nothing
+        can be tried: then it is the half.
+        """
+        faces = self.stage.batch_size // 2
+        while faces >= 2:
+            if self.place.processes > 1 or self.has_room_for(faces):
+                return faces
+            faces //= 2
+        return None
+
+    def has_room_for(self, faces: int) -> bool:
+        """Whether steps with batches of so many faces can be made; the second meets a used optimizer."""
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        batch = np.resize(self.chosen[self.position.stage], faces)
+        try:
+            for _ in range(2):
+                with contextlib.closing(self.pictures.batches([batch])) as pictures:
+                    self.train_step(next(pictures), batch)
+        except CheckError:
+            return True
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+            return False
+        return True
 
     def go(self) -> None:
         position, stages = self.position, self.job.recipe.stages
@@ -281,6 +349,23 @@ class _Run:
         self.steppers = [
             cast("_FabricOptimizer", self.fabric.setup_optimizers(each)) for each in self.optimizers
         ]
+        self.on_stage(
+            StageStart(
+                stage=position.stage + 1,
+                stages=len(stages),
+                epoch=position.epoch + 1,
+                epochs=stage.epochs,
+                size=stage.size,
+                batch_size=stage.batch_size,
+                steps=self.steps_per_epoch(position.stage),
+                faces=len(self.chosen[position.stage]),
+                held_out=len(self.job.validation),
+                device=str(self.device),
+                precision=self.precision,
+                threads=torch.get_num_threads(),
+                processes=self.place.processes,
+            )
+        )
 
     def class_weights(self) -> Tensor | None:
         if self.stage.class_weights == "none":
@@ -442,6 +527,7 @@ class _Run:
         )
         save_checkpoint(self.job.out / "last", checkpoint)
         if position.best_epoch(self.stage.monitor) == position.epoch:
+            (self.job.out / TEST).unlink(missing_ok=True)  # It is of other weights.
             save_checkpoint(self.job.out / "best", checkpoint)
 
     def save(self) -> None:
@@ -477,6 +563,7 @@ class _Run:
                 accuracy=position.mean_accuracy,
                 validation_accuracy=position.history[-1]["validation_accuracy"] if position.history else None,
                 eta_s=self.pace.eta_s(pixels),
+                finished_epochs=len(position.history),
             )
         )
 

@@ -175,13 +175,15 @@ def _free_port() -> int:
 
 
 def _help() -> None:
-    """Do the job that stdin brings; what stops all processes is told by the first."""
+    """Do the job that stdin brings; what stops all processes is told by the first, what stops one by that."""
     job, place = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
     try:
         job(place)
     except EdgeferError as error:
+        if isinstance(error, DeviceError):
+            sys.stderr.write(f"error in a process beside the first: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,6 +7,33 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class StageStart:
+    """Sent when a stage begins or is gone on with.
+
+    Attributes:
+        stage, stages, epoch, epochs: as in :class:`Progress`; ``epoch`` is the next one.
+        size: side of the input in pixels.
+        batch_size, steps: faces of a step, and steps of an epoch.
+        faces, held_out: faces that the stage trains on, and that choose the best epoch.
+        device, precision, threads, processes: where and how it computes.
+    """
+
+    stage: int
+    stages: int
+    epoch: int
+    epochs: int
+    size: int
+    batch_size: int
+    steps: int
+    faces: int
+    held_out: int
+    device: str
+    precision: str
+    threads: int
+    processes: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """Sent after every step and after every validation.
 
@@ -15,6 +42,7 @@ class Progress:
         step, steps: done and planned over all stages.
         loss, accuracy: means over the epoch so far, on augmented faces.
         validation_accuracy: of the last finished epoch; None before that.
+        finished_epochs: over all stages.
         eta_s: seconds that the remaining steps will take at the pace so far; NaN before the first step.
     """
 
@@ -28,6 +56,7 @@ class Progress:
     accuracy: float
     validation_accuracy: float | None
     eta_s: float
+    finished_epochs: int = 0
 
 
 class Pace:

@@ -34,6 +34,7 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 
 Share: TypeAlias = Annotated[float, Within(0, 1)]
 Count: TypeAlias = Annotated[int, Within(1)]
+Several: TypeAlias = Annotated[int, Within(2)]
 CountOrNone: TypeAlias = Annotated[int, Within(0)]
 Positive: TypeAlias = Annotated[float, Within(0, above=True)]
 NotNegative: TypeAlias = Annotated[float, Within(0)]
@@ -188,7 +189,7 @@ class Stage:
     Attributes:
         size: side of the network's input in pixels; the last stage's is the contract's.
         epochs: at most so many.
-        batch_size: faces a step.
+        batch_size: faces a step; one alone has no variance to normalise by.
         learning_rate: at the stage's start (after the warm-up).
         schedule: what becomes of the learning rate.
         optimizer: how gradients become steps.
@@ -223,7 +224,7 @@ class Stage:
 
     size: Count
     epochs: Count
-    batch_size: Count
+    batch_size: Several
     learning_rate: Positive
     schedule: Schedule = field(default_factory=Schedule)
     optimizer: Optimizer = field(default_factory=Optimizer)
@@ -300,6 +301,14 @@ class Recipe:
             if share:
                 stages.insert(0, replace(stage, epochs=share))
         return replace(self, stages=tuple(stages))
+
+    def with_batch_size(self, faces: int) -> Recipe:
+        """The recipe with batches of so many faces in all stages; learning rates stay what they are."""
+        if faces < 2:
+            raise UsageError(
+                f"batches of {faces} faces", expected="at least 2: one has no variance to normalise by"
+            )
+        return replace(self, stages=tuple(replace(stage, batch_size=faces) for stage in self.stages))
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as a JSON object."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
+from edgefer.data.seen import sketch
 from edgefer.training.recipe import Stage
 from edgefer_runtime.errors import DataError
 
@@ -40,6 +41,7 @@ def describe(faces: FaceSet) -> dict[str, Any]:
         "images": len(faces),
         "identities": None if subjects is None else len(np.unique(subjects)),
         "fingerprint": faces.fingerprint(),
+        "sketch": sketch(faces),
     }
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import Tensor, nn
 
+from edgefer.training.differences import differences, listed
 from edgefer.training.recipe import Monitor
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
@@ -172,10 +173,9 @@ def load_state(folder: Path, settings: Mapping[str, Any]) -> State:
         raise _damaged(folder) from error
     if card.get("schema") != SCHEMA or card.get("sha256") != hashlib.sha256(content).hexdigest():
         raise _damaged(folder)
-    changed = [key for key in settings if card["settings"].get(key) != json.loads(json.dumps(settings[key]))]
-    if changed:
+    if changed := differences(card["settings"], json.loads(json.dumps(settings))):
         raise UsageError(
-            f"{folder} holds another training: {', '.join(changed)} differ",
+            f"{folder} holds another training: {listed(changed)}",
             expected="the same model, recipe, data, teacher and seed as before",
             action="resume with those, or start without --resume in another folder",
         )

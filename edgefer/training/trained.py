@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgefer.models import get
 from edgefer.training.checkpoint import Checkpoint
+from edgefer.training.exhaustion import memory_told
 from edgefer.training.explain.cam import grad_cam
 from edgefer.training.explain.features import extract_features
 from edgefer.training.memory import keep_memory
@@ -62,19 +63,24 @@ class TrainedNetwork:
             chosen: M indices; the answers come in their order.
             batch_size: faces computed at once, if others than the network was opened with.
             on_chunk: told how many faces were done, each time.
+
+        Raises:
+            DeviceError: memory ran out.
         """
-        parts = []
+        parts, at_once = [], batch_size or self._batch_size
+        told = f"with {at_once} faces at once" if at_once else "while faces were evaluated"
         for start in range(0, len(chosen), CHUNK):
-            parts.append(
-                predict(
-                    self._network,
-                    self.checkpoint.contract,
-                    images[chosen[start : start + CHUNK]],
-                    batch_size=batch_size or self._batch_size,
-                    device=self._device,
-                    output=self._spec.output,
+            with memory_told(told, f"ask for fewer at once: --batch-size {max(1, (at_once or 8) // 2)}"):
+                parts.append(
+                    predict(
+                        self._network,
+                        self.checkpoint.contract,
+                        images[chosen[start : start + CHUNK]],
+                        batch_size=at_once,
+                        device=self._device,
+                        output=self._spec.output,
+                    )
                 )
-            )
             on_chunk(len(parts[-1]))
         return np.concatenate(parts)
 

@@ -76,14 +76,35 @@ def test_the_plain_form_computes_the_same(faces: NDArray[np.uint8], tmp_path: Pa
         (doubling(stride=1, extra=0), ["grow", "again"]),
         (doubling(padding=0), ["grow", "again"]),
         (doubling(channels=64), ["grow"]),
+        (doubling(extra=0), ["grow", "again"]),
     ],
-    ids=["another stride", "other padding", "many channels"],
+    ids=["another stride", "other padding", "many channels", "one pixel less than double"],
 )
 def test_what_does_not_fit_is_left_alone(network: nn.Module, left: list[str], tmp_path: Path) -> None:
     model = onnx.load(export(network, tmp_path))
     assert transposed_as_plain(model) == 2 - len(left)
     transposed = [node.name for node in model.graph.node if node.op_type == "ConvTranspose"]
     assert transposed == [f"{module}/ConvTranspose" for module in left]
+
+
+def test_an_odd_map_of_lanmsff_keeps_its_transposed_convolution(
+    faces: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """At 48 pixels 2 x 2 points become 3 x 3, not 4 x 4: one of the four is left as it is."""
+    torch.manual_seed(0)
+    network = get("lanmsff").build("full", CLASSES)
+    path = export(network, tmp_path, InputContract(48, 48, "GRAY", (0.0,), (255.0,)))
+    model = onnx.load(get_target("openvino").prepare(path, tmp_path))
+    transposed = [node.name for node in model.graph.node if node.op_type == "ConvTranspose"]
+    assert transposed == ["blocks.3.1.spatial.4/ConvTranspose"]
+    assert differences(path, model, faces) < 1e-6
+    images = torch.from_numpy(faces.copy())
+    pixels = nn.functional.interpolate(images.permute(0, 3, 1, 2).float(), (48, 48), mode="bilinear")
+    grey = (pixels * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    with torch.no_grad():
+        expected = network.eval()(grey / 255).softmax(1)
+    found = np.concatenate([onnxruntime_session(path)(faces[i : i + 1]) for i in range(len(faces))])
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
 def test_openvino_gets_lanmsff_without_transposed_convolutions(

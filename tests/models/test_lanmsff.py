@@ -54,7 +54,7 @@ def test_a_variant_leaves_out_what_it_names(variant, features, gates):
     assert sum(isinstance(layer, MassAtt) for layer in network.modules()) == gates
 
 
-@pytest.mark.parametrize("size", [32, 96, 128])
+@pytest.mark.parametrize("size", [16, 32, 48, 50, 96, 128])
 def test_other_sizes_give_logits(size):
     assert build("full", 7).eval()(torch.zeros(2, 1, size, size)).shape == (2, 7)
 
@@ -108,6 +108,19 @@ def test_mass_attention_gates_are_between_zero_and_one(scale, seed):
     assert (channel.shape, spatial.shape) == ((2, 8, 1, 1), (2, 1, 12, 8))
     for gate in (channel, spatial):
         assert 0 <= gate.min() <= gate.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(6, 10), (5, 7), (3, 1), (2, 9), (8, 8)])
+def test_a_gate_has_the_size_of_its_maps_and_sees_each_point_where_it_is(size):
+    """Where H / 4 is no whole number, too: 48 pixels leave 6 x 6 maps, and 6 -> 3 -> 2 -> 3 -> 6."""
+    torch.manual_seed(0)
+    attention, maps = MassAtt(8), torch.randn(2, 8, *size)
+    _, spatial = gates(attention, maps)
+    assert spatial.shape == (2, 1, *size)
+    moved = maps.clone()
+    moved[..., -1, -1] += 9
+    changed = (gates(attention, moved)[1] - spatial).abs()[0, 0]
+    assert changed[-1, -1] > 0 and (min(size) < 8 or changed[0, 0] == 0)
 
 
 def test_mass_attention_is_equation_3():

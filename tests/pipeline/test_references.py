@@ -13,7 +13,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import ignore
 from edgefer.pipeline.references import references
-from edgefer.pipeline.subjects import training_folder
+from edgefer.pipeline.runs import training_folder
 from edgefer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgefer.training.predict import predict
 from edgefer_runtime.bundle import Bundle, write_bundle

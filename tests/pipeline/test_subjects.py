@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from edgefer.models import get
-from edgefer.pipeline.subjects import SHIPPED, find_checkpoint, open_bundles, training_folder
+from edgefer.pipeline.runs import training_folder
+from edgefer.pipeline.subjects import SHIPPED, find_checkpoint, open_bundles
 from edgefer.training.checkpoint import Checkpoint, save_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
 

@@ -12,6 +12,7 @@ import pytest
 
 from edgefer.data.faceset import FaceSet
 from edgefer.models import ModelSpec, catalogue
+from edgefer.models.spec import InputSizes
 from edgefer_runtime.contract import InputContract
 
 TINY = replace(
@@ -21,6 +22,7 @@ TINY = replace(
     default_variant="plain",
     contract=InputContract(16, 16, "RGB", (127.5,) * 3, (127.5,) * 3),
     module="tiny",
+    sizes=InputSizes(),
 )
 
 

@@ -83,6 +83,9 @@ DAMAGE = {
     "an unknown variant": lambda card: rewrite(card, variant="bath"),
     "a class too many": lambda card: rewrite(card, classes=[*EXPRESSIONS, "contempt"]),
     "a variant with other weights": lambda card: rewrite(card, variant="none"),
+    "a size that the network cannot take": lambda card: rewrite(
+        card, input={**json.loads(card.read_text())["input"], "height": 48}
+    ),
     "a contract without size": lambda card: rewrite(card, input={"color": "RGB"}),
     "no provenance": lambda card: card.write_text(card.read_text().replace('"provenance"', '"origin"')),
 }

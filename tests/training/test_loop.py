@@ -216,11 +216,14 @@ def test_only_the_same_training_is_resumed(uninterrupted, tiny, toy, tmp_path):
     same = {"resume": True, "variant": "norm", "seed": 5}
     with pytest.raises(UsageError, match="nothing to resume"):
         fit(tiny, EVERYTHING, *sets, tmp_path, **same)
-    with pytest.raises(UsageError, match="seed differ"):
+    with pytest.raises(UsageError, match="seed: 5 before, 6 now"):
         fit(tiny, EVERYTHING, *sets, out, **same | {"seed": 6})
-    with pytest.raises(UsageError, match="teacher differ"):
+    with pytest.raises(UsageError, match="teacher: none before, "):
         fit(tiny, EVERYTHING, *sets, out, **same, teacher=load_checkpoint(out))
-    with pytest.raises(UsageError, match="train, recipe differ"):
+    with pytest.raises(
+        UsageError,
+        match=r"train: 25 faces of toy-0 before, 21 faces of toy-0 now; recipe, stages: 3 before, 1 now",
+    ):
         other = replace(EVERYTHING, stages=EVERYTHING.stages[:1])
         fit(tiny, other, toy(21), sets[1], out, **same)
 

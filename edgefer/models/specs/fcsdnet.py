@@ -1,6 +1,6 @@
 """FCSDNet: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 FCSDNET = ModelSpec(
@@ -14,6 +14,8 @@ FCSDNET = ModelSpec(
     published_parameters=4_274_365,
     published_convention="parameters without those of batch normalisations",
     module="edgefer.models.fcsdnet",
+    sizes=InputSizes(29),
+    variant_sizes={"max-ceil": InputSizes(3), "avg-ceil": InputSizes(3)},
     published=(
         PublishedRow("official split", "usable", {"RAF-DB": 83.18}),
         PublishedRow(

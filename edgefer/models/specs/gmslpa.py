@@ -1,6 +1,6 @@
 """GMS-LPA: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
 from edgefer.models.specs import IMAGENET_MEAN, IMAGENET_STD
 from edgefer_runtime.contract import InputContract
 
@@ -16,6 +16,8 @@ GMSLPA = ModelSpec(
     published_convention="not said, printed as 66.4 M; ours is the reading that follows the text literally, "
     "and the paper's counts of its branches (28.6 M and 41.2 M) fit no reading",
     module="edgefer.models.gmslpa",
+    sizes=InputSizes(25, multiple=4, reduction=8),
+    variant_sizes=dict.fromkeys(("resnet18", "resnet18-shared"), InputSizes(9, multiple=2, reduction=8)),
     published=(
         PublishedRow(
             "GMS-LPA",

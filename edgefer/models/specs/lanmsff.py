@@ -1,6 +1,6 @@
 """LANMSFF: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 SELECTED = "in the authors' notebook the reported fold also stops training and lowers the learning rate"
@@ -16,6 +16,7 @@ LANMSFF = ModelSpec(
     published_parameters=358_406,
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.lanmsff",
+    sizes=InputSizes(16),
     published=(
         PublishedRow(
             "whole model",

@@ -1,6 +1,6 @@
 """PAtt-Lite: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 ACROSS_BATCH = "attention runs across the batch, and the test batches are sorted by class"
@@ -16,6 +16,7 @@ PATTLITE = ModelSpec(
     published_parameters=1_102_664,
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.pattlite",
+    sizes=InputSizes(81),
     research_variants={"batch": "its module 'attention' mixes the faces of a batch"},
     published=(
         PublishedRow(
