@@ -78,6 +78,6 @@ def serve(
         tls_key=tls_key,
     )
     if json:
-        print_json(statistics)
+        print_json(statistics, "edgefer.serving/1")
     else:
         say(text)
