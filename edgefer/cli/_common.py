@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,10 +68,9 @@ def print_table(*renderables: RenderableType, **options: Any) -> None:
     """Print tables and lines on standard output; ``options`` are those of :class:`rich.console.Console`."""
     from rich.console import Console
 
-    console = Console(**options)
-    with console.capture() as captured:
-        console.print(*renderables, sep="\n")
-    print_text(captured.get(), newline=False)
+    text = io.StringIO()
+    Console(file=text, force_terminal=sys.stdout.isatty(), **options).print(*renderables, sep="\n")
+    print_text(text.getvalue(), newline=False)
 
 
 def print_text(text: object, *, newline: bool = True) -> None:

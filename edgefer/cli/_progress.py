@@ -57,9 +57,8 @@ class StageLines:
             if stage not in self._stages:
                 self._stages[stage] = _Stage(stage, done, self._clock())
                 if not 0 < total <= done:  # what is over at once was at hand
-                    self._write(
-                        f"{stage}: {total:,}" if total > 1 and not done else _standing(stage, done, total)
-                    )
+                    whole = total > 1 and not done
+                    self._write(f"{stage}: {total:,}" if whole else _standing(stage, done, total))
                     return
             if line := self._stages[stage].line(done, total, self._clock()):
                 self._write(line)

@@ -149,9 +149,11 @@ def _print(described: dict[str, Any], json: bool) -> None:
         f"{described['name']}: {count:,} images, {width} x {height} pixels",
         f"strategy  {strategy}, seed {described['seed']}",
     ]
-    for what in ("classes", "yaws"):
-        if described[what]:
-            lines.append(f"{what:8}  " + ", ".join(f"{name} {n}" for name, n in described[what].items()))
+    lines += [
+        f"{what:8}  " + ", ".join(f"{name} {n}" for name, n in described[what].items())
+        for what in ("classes", "yaws")
+        if described[what]
+    ]
     lines.append(f"sha256    {described['sha256']}")
     if described.get("against"):
         lines.append(f"shares nothing with {', '.join(described['against'])}")

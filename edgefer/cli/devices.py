@@ -30,12 +30,8 @@ def devices(
         here = " (here)" if row["here"] else ""
         words = (row["title"], ", ".join(row["targets"]), ", ".join(row["precisions"]))
         add_row(made, (row["name"] + here, *words))
-    lines = [
-        line
-        for row in (rows if name else [])
-        for line in (
-            f"{row['name']}: {row['proven']}",
-            *(f"  before measuring: {each}" for each in row["advice"]),
-        )
-    ]
-    print_table(made, *lines, markup=False, highlight=False)
+    lines: list[str] = []
+    for row in rows if name else []:
+        lines.append(f"{row['name']}: {row['proven']}")
+        lines += [f"  before measuring: {each}" for each in row["advice"]]
+    print_table(made, *lines, markup=False, highlight=False, soft_wrap=True)

@@ -33,7 +33,7 @@ def doctor(json: JsonFlag = False) -> None:
             part["name"], "[green]ready[/]" if part["ready"] else "[yellow]missing[/]", part["action"]
         )
     findings = [Text(f"• {finding}", style="yellow") for finding in report["findings"]]
-    print_table(table, parts, *(findings or ["nothing to mend"]))
+    print_table(table, parts, *(findings or [Text("nothing to mend")]))
 
 
 def _shown(name: str, value: Any) -> str:

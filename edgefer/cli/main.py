@@ -53,7 +53,7 @@ class Sections(TyperGroup):
                     [
                         (name.ljust(width), command.get_short_help_str(formatter.width - width - 4))
                         for name, command in self.commands.items()
-                        if command.rich_help_panel == section
+                        if getattr(command, "rich_help_panel", "") == section
                     ]
                 )
 
