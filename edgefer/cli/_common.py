@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -60,12 +58,16 @@ def print_json(value: Any, schema: str = "") -> None:
 
     ``docs/schemas`` holds one file a schema.
     """
+    import json
+
     named = {"schema": schema, **value} if schema and isinstance(value, Mapping) else value
     print_text(json.dumps(named, indent=2))
 
 
 def print_table(*renderables: RenderableType, **options: Any) -> None:
     """Print tables and lines on standard output; ``options`` are those of :class:`rich.console.Console`."""
+    import io
+
     from rich.console import Console
 
     text = io.StringIO()

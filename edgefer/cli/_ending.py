@@ -7,7 +7,6 @@ What is told goes to standard error, as text, or under ``--json`` as one line of
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import sys
@@ -130,5 +129,9 @@ def _end_early(as_json: bool, code: int, found: str, kind: str) -> int:
 
 
 def _end(as_json: bool, code: int, text: str, fields: Mapping[str, Any]) -> int:
-    tell(json.dumps(fields) if as_json else text)
+    if as_json:
+        import json
+
+        text = json.dumps(fields)
+    tell(text)
     return code

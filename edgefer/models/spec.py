@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import CheckError, UsageError
@@ -34,6 +34,20 @@ class PublishedRow:
     note: str = ""
 
 
+class Size(NamedTuple):
+    """What a network of seven classes weighs; tests hold it to the network (:mod:`edgefer.models.figures`).
+
+    Attributes:
+        parameters: trainable ones.
+        keras_total: those and moving statistics, as a Keras summary counts.
+        macs: multiply-adds for one face.
+    """
+
+    parameters: int
+    keras_total: int
+    macs: int
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model of the zoo.
@@ -48,6 +62,7 @@ class ModelSpec:
         published_parameters: the paper's own count for seven classes.
         published_convention: what that count includes.
         module: where ``build(variant, classes)`` and ``anatomy(network)`` live; imported when first needed.
+        sizes: of every variant, so that nobody builds networks to list them.
         published: the accuracies that the paper reports.
         output: what the network returns.
         research_variants: those of the variants that are never exported, and the block that forbids it.
@@ -62,6 +77,7 @@ class ModelSpec:
     published_parameters: int
     published_convention: str
     module: str
+    sizes: Mapping[str, Size]
     published: tuple[PublishedRow, ...]
     output: Literal["logits", "probabilities"] = "logits"
     research_variants: Mapping[str, str] = field(default_factory=dict)

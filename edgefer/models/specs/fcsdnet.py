@@ -1,6 +1,6 @@
 """FCSDNet: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import ModelSpec, PublishedRow, Size
 from edgefer_runtime.contract import InputContract
 
 FCSDNET = ModelSpec(
@@ -14,6 +14,12 @@ FCSDNET = ModelSpec(
     published_parameters=4_274_365,
     published_convention="parameters without those of batch normalisations",
     module="edgefer.models.fcsdnet",
+    sizes={
+        "max-ceil": Size(4_284_105, 4_293_845, 314_149_524),
+        "avg-ceil": Size(4_284_105, 4_293_845, 314_149_524),
+        "max-floor": Size(4_284_105, 4_293_845, 255_375_706),
+        "avg-floor": Size(4_284_105, 4_293_845, 255_375_706),
+    },
     published=(
         PublishedRow("official split", "usable", {"RAF-DB": 83.18}),
         PublishedRow(

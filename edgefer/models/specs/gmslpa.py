@@ -1,6 +1,6 @@
 """GMS-LPA: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import ModelSpec, PublishedRow, Size
 from edgefer.models.specs import IMAGENET_MEAN, IMAGENET_STD
 from edgefer_runtime.contract import InputContract
 
@@ -16,6 +16,12 @@ GMSLPA = ModelSpec(
     published_convention="not said, printed as 66.4 M; ours is the reading that follows the text literally, "
     "and the paper's counts of its branches (28.6 M and 41.2 M) fit no reading",
     module="edgefer.models.gmslpa",
+    sizes={
+        "full": Size(66_820_478, 66_968_830, 5_615_731_200),
+        "shared-patch": Size(27_424_922, 27_499_546, 5_615_731_200),
+        "resnet18": Size(50_211_710, 50_255_102, 3_637_571_072),
+        "resnet18-shared": Size(18_731_162, 18_751_514, 3_637_571_072),
+    },
     published=(
         PublishedRow(
             "GMS-LPA",

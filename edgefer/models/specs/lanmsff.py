@@ -1,6 +1,6 @@
 """LANMSFF: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import ModelSpec, PublishedRow, Size
 from edgefer_runtime.contract import InputContract
 
 SELECTED = "in the authors' notebook the reported fold also stops training and lowers the learning rate"
@@ -16,6 +16,12 @@ LANMSFF = ModelSpec(
     published_parameters=358_406,
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.lanmsff",
+    sizes={
+        "full": Size(356_294, 358_406, 300_586_476),
+        "no-pwfs": Size(357_302, 359_414, 300_587_484),
+        "no-massatt": Size(349_417, 351_529, 300_550_980),
+        "plain": Size(350_425, 352_537, 300_551_988),
+    },
     published=(
         PublishedRow(
             "whole model",
