@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import CheckError, UsageError
+from edgefer_runtime.suggestions import unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,11 +90,8 @@ class ModelSpec:
             UsageError: the model has no such variant.
         """
         if variant not in (None, *self.variants):
-            raise UsageError(
-                f"{self.name} has no variant {variant!r}",
-                expected=f"one of {', '.join(self.variants)}",
-                action=f"leave the variant out for {self.default_variant!r}",
-            )
+            leave = f"leave the variant out for {self.default_variant!r}"
+            raise unknown(f"variant of {self.name}", str(variant), self.variants, action=leave)
         return variant or self.default_variant
 
     def require_deployable(self, variant: str | None) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.bench import BenchSettings, make_folder
+from edgefer.pipeline.bench import BenchSettings, require_fitting
 from edgefer.pipeline.faces import load_faces, notice
+from edgefer.pipeline.outline import outline
 from edgefer.pipeline.references import references
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import make_records
@@ -17,6 +18,7 @@ from edgefer_bench.remote.fleet import on_each
 from edgefer_bench.remote.hosts import FLEET, Host, choose_hosts, read_fleet
 from edgefer_bench.remote.session import Far, bench_far
 from edgefer_runtime.errors import EdgeferError
+from edgefer_runtime.files import require_writable
 
 
 def hosts_asked_for(device: str | None, host: str | None, fleet: Path = FLEET) -> list[Host]:
@@ -39,9 +41,10 @@ def bench_hosts(
     Raises:
         EdgeferError: the error of the only host, or of the first when all failed.
     """
-    bundles = open_bundles(settings.bundles)
+    require_writable(settings.records, folder=True)
+    outlined, bundles = outline(settings.data), open_bundles(settings.bundles)
+    require_fitting(bundles, outlined, settings.plan, here=False)
     faces, told = load_faces(settings.data, on_progress), notice(settings.data)
-    make_folder(settings.records)
     lock = threading.Lock()
 
     def work(host: Host) -> Far:

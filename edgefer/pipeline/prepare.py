@@ -14,7 +14,7 @@ from edgefer.data.decode import in_threads
 from edgefer.data.pictures import Picture
 from edgefer.data.registry import find, list_faces
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.prepared import Draft, Outcome, crop_path, original_name
+from edgefer.pipeline.prepared import Draft, Outcome, crop_path, original_name, require_unused
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.faces import BlazeFace, Detection, crop_face
@@ -56,6 +56,7 @@ def prepare(settings: PrepareSettings, on_progress: Report = ignore) -> dict[str
     """
     from edgefer.models import get
 
+    require_unused(settings.output)
     place = find(settings.raw)
     if place is None:
         raise UsageError(f"{settings.raw} is rendered as crops", expected="a folder or list of photos")

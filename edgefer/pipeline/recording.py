@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgefer.pipeline.footage import Footage, Frame
 from edgefer_runtime.camera import import_opencv
 from edgefer_runtime.errors import DataError, UsageError
-from edgefer_runtime.files import replacing, replacing_folder
+from edgefer_runtime.files import replacing, replacing_folder, require_writable
 from edgefer_runtime.messages.schema import FacesMessage, encode_faces
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
@@ -77,6 +77,7 @@ def require_output(path: Path, footage: Footage) -> None:
     """
     if path == STANDARD_OUTPUT:
         return
+    require_writable(path, folder=not path.suffix)
     ending = path.suffix
     if ending and ending not in (JSON_LINES, *CODECS, *PICTURES):
         raise UsageError(
