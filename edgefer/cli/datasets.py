@@ -54,13 +54,17 @@ def show(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Picture to write: .png, .jpg or .webp.")
     ] = Path("sheet.png"),
+    json: JsonFlag = False,
 ) -> None:
     """Draw a contact sheet: a row an expression."""
     from edgefer.pipeline.faces import draw_contact_sheet
 
-    with progress_bar() as report:
+    with progress_bar(quiet=json) as report:
         draw_contact_sheet(name, output, on_progress=report)
-    say(f"wrote {output}")
+    if json:
+        print_json({"path": str(output)}, "edgefer.sheet/1")
+    else:
+        say(f"wrote {output}")
 
 
 @app.command()

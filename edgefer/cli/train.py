@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgefer.cli._common import Accelerator, guarded, progress_bar, say
+from edgefer.cli._common import Accelerator, JsonFlag, guarded, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from edgefer.pipeline.train import TrainSettings
@@ -76,6 +76,7 @@ def train(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL]")
     ] = None,
+    json: JsonFlag = False,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
     from edgefer.pipeline.train import TrainSettings
@@ -100,16 +101,20 @@ def train(
         output=output,
     )
     if folds:
-        _cross_validate(settings, folds, "image" if image_folds else "subject")
+        _cross_validate(settings, folds, "image" if image_folds else "subject", json)
     else:
-        _train_once(settings)
+        _train_once(settings, json)
 
 
-def _train_once(settings: TrainSettings) -> None:
+def _train_once(settings: TrainSettings, json: bool) -> None:
     from edgefer.pipeline.train import train_model
 
-    with progress_bar() as report, _training_bar() as step:
+    with progress_bar(quiet=json) as report, _training_bar() as step:
         trained = train_model(settings, on_progress=report, on_step=step, on_note=say)
+    if json:
+        result = {**trained._asdict(), "checkpoint": str(trained.checkpoint)}
+        print_json({**result, "validation_accuracy": 100 * trained.validation_accuracy}, "edgefer.training/1")
+        return
     validated = f"validation accuracy {100 * trained.validation_accuracy:.1f} %"
     say(f"best checkpoint: {trained.checkpoint} ({validated})")
     if trained.test:
@@ -118,13 +123,18 @@ def _train_once(settings: TrainSettings) -> None:
         say(f"test accuracy {interval} on {trained.test['data']}")
 
 
-def _cross_validate(settings: TrainSettings, folds: int, apart: Literal["subject", "image"]) -> None:
+def _cross_validate(
+    settings: TrainSettings, folds: int, apart: Literal["subject", "image"], json: bool
+) -> None:
     from edgefer.pipeline.folds import cross_validate
 
-    with progress_bar() as report, _training_bar() as step:
+    with progress_bar(quiet=json) as report, _training_bar() as step:
         path, result = cross_validate(
             settings, folds, apart=apart, on_progress=report, on_step=step, on_note=say
         )
+    if json:
+        print_json({**result, "path": str(path)})
+        return
     accuracy = f"accuracy {result['mean']:.1f} %, standard deviation {result['std']:.1f}"
     say(f"{result['protocol']}: {accuracy}; {path}")
 
