@@ -112,8 +112,12 @@ def _train_once(settings: TrainSettings, json: bool) -> None:
     with progress_bar(quiet=json) as report, _training_bar() as step:
         trained = train_model(settings, on_progress=report, on_step=step, on_note=say)
     if json:
-        result = {**trained._asdict(), "checkpoint": str(trained.checkpoint)}
-        print_json({**result, "validation_accuracy": 100 * trained.validation_accuracy}, "edgefer.training/1")
+        result = {
+            "checkpoint": str(trained.checkpoint),
+            "validation_accuracy": 100 * trained.validation_accuracy,
+            "test": trained.test,
+        }
+        print_json(result, "edgefer.training/1")
         return
     validated = f"validation accuracy {100 * trained.validation_accuracy:.1f} %"
     say(f"best checkpoint: {trained.checkpoint} ({validated})")

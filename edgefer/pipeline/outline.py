@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from edgefer.data.catalogue import DATASETS
 from edgefer.data.faceset import EXPRESSIONS
-from edgefer.data.registry import SPLIT, find, list_faces
+from edgefer.data.registry import find, list_faces, parse_split
 from edgefer_bench.scoring import check_classes
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.suggestions import unknown
 
 
 class Outline(NamedTuple):
@@ -63,15 +62,6 @@ def require_fit(classes: Sequence[str], source: Path, faces: Outline, *, shared_
 
 
 def _rendered(name: str) -> Outline:
-    splits = DATASETS["synthfer"].splits
-    matched = SPLIT.fullmatch(name.partition(":")[2])
-    if not matched or matched["split"] not in splits:
-        known = [f"synthfer:{split}" for split in splits]
-        how = "[:N] after a split takes its first N faces; see `edgefer datasets`"
-        raise unknown("split", name, known, action=how)
-    images = splits[matched["split"]]
-    if matched["limit"]:
-        images = min(images, int(matched["limit"])) if images else int(matched["limit"])
-    if images == 0:
-        raise DataError(f"{name} holds no faces", expected="a limit of at least 1")
-    return Outline(name, images, EXPRESSIONS)
+    split, limit = parse_split(name)
+    images = DATASETS["synthfer"].splits[split]
+    return Outline(name, images if limit is None else min(images or limit, limit), EXPRESSIONS)

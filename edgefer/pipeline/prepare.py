@@ -57,11 +57,11 @@ def prepare(settings: PrepareSettings, on_progress: Report = ignore) -> dict[str
     from edgefer.models import get
 
     require_unused(settings.output)
+    contract = get(settings.model).contract
+    detector = BlazeFace.open(settings.detector, threads=1, min_score=settings.min_score)
     place = find(settings.raw)
     if place is None:
         raise UsageError(f"{settings.raw} is rendered as crops", expected="a folder or list of photos")
-    contract = get(settings.model).contract
-    detector = BlazeFace.open(settings.detector, threads=1, min_score=settings.min_score)
     listing = list_faces(place).of_split(place.split)
     listing.require_sound()
     root = place.path if place.path.is_dir() else place.path.parent

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.footage import Footage, Frame, Playback, find_footage
-from edgefer.pipeline.recording import Recording, record, require_output
+from edgefer.pipeline.recording import Recording, record, require_output, require_place
 from edgefer.pipeline.subjects import find_bundle
 from edgefer.pipeline.window import Window
 from edgefer.training.interrupt import stop_on_signal
@@ -144,6 +144,8 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         DeviceError: a camera that is not there or was lost; no screen; nobody to publish to.
         MissingError: a library that is needed is not installed.
     """
+    for path in settings.outputs:
+        require_place(path)
     bundle = find_bundle(settings.bundle)
     for address in settings.publish:
         require_address(address)
