@@ -73,7 +73,7 @@ def compared(asked: argparse.Namespace, folder: Path, delay_ns: float = 0) -> bo
     subprocess.run(apart, check=True)
     command = [sys.executable, "-m", "edgefer.cli.main", "compare", *map(str, sorted(folder.iterdir()))]
     done = subprocess.run([*command, "--json", "--fail-if-slower", LIMIT], capture_output=True, text=True)
-    (found,) = json.loads(done.stdout)
+    (found,) = json.loads(done.stdout)["comparisons"]
     value, *bounds = (100 * (each - 1) for each in (found["ratio"]["value"], *found["ratio"]["interval"]))
     print(f"{value:+6.2f} % ({bounds[0]:+.2f} to {bounds[1]:+.2f}), exit code {done.returncode}", flush=True)
     return done.returncode == CheckError.exit_code

@@ -1,4 +1,4 @@
-"""Is it slower than it was? Two records, or the records of two stores, with an interval and a verdict."""
+"""Slower than it was, or faster? Two records, or those of two stores, with an interval and a verdict."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ class Comparison:
         before_ms, after_ms: medians of the newest runs.
         ratio: after over before: 1.1 is a tenth slower.
         how: ``paired blocks of one run``, ``parts of two runs`` or ``runs``; the first is the surest.
-        verdict: ``slower`` when the whole interval lies beyond the limit, ``not slower`` when none of it
-            does, otherwise ``undecided``.
+        verdict: ``slower`` when the whole interval lies beyond the limit; ``faster`` when all of it lies
+            below 1; ``not slower`` when none of it lies beyond the limit; otherwise ``undecided``.
+        limit: how much slower is too slow: 0.03 for 3 %.
         accuracy: points after minus before on the same faces; None when those differ or are not known.
         accuracy_interval: its 95 % interval (Tango).
         differences: what else is not as it was.
@@ -47,13 +48,56 @@ class Comparison:
     ratio: Ratio
     how: str
     verdict: str
+    limit: float
     accuracy: float | None
     accuracy_interval: Interval | None
     differences: tuple[str, ...]
 
+    @property
+    def change_percent(self) -> float:
+        """Change of latency in percent: below zero is faster."""
+        return 100 * (self.ratio.value - 1)
+
+    @property
+    def change_interval(self) -> Interval | None:
+        """Its 95 % interval; None where too little was measured for one."""
+        if self.ratio.interval is None:
+            return None
+        low, high = self.ratio.interval
+        return 100 * (low - 1), 100 * (high - 1)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with its interval."""
+        if self.change_interval is None:
+            return f"{self.engine}: undecided, too little was measured for an interval"
+        low, high = self.change_interval
+        times = f"{self.before_ms:.3g} ms before, {self.after_ms:.3g} ms after"
+        if self.verdict == "faster":
+            return (
+                f"{self.engine} is {-self.change_percent:.1f} % faster (95 % interval {-high:.1f} to "
+                f"{-low:.1f}): {times}"
+            )
+        if self.verdict == "slower":
+            return (
+                f"{self.engine} is {self.change_percent:.1f} % slower (95 % interval {low:.1f} to "
+                f"{high:.1f}): {times}"
+            )
+        changed = (
+            f"its latency changed by {self.change_percent:+.1f} % (95 % interval {low:.1f} to {high:.1f})"
+        )
+        if self.verdict == "not slower":
+            return f"{self.engine} is not slower by more than {100 * self.limit:g} %: {changed}"
+        return f"{self.engine}: undecided whether it is slower: {changed}"
+
     def to_json(self) -> dict[str, Any]:
         """The comparison as a JSON object."""
-        return asdict(self)
+        return {
+            **asdict(self),
+            "change_percent": self.change_percent,
+            "change_interval": self.change_interval,
+            "sentence": self.sentence,
+        }
 
 
 def compare(
@@ -131,6 +175,7 @@ def _compare(old: Sequence[Record], new: Sequence[Record], limit: float) -> Comp
         ratio=ratio,
         how=how,
         verdict=_verdict(ratio.interval, 1 + limit),
+        limit=limit,
         accuracy=accuracy,
         accuracy_interval=interval,
         differences=_differences(before, after),
@@ -140,7 +185,9 @@ def _compare(old: Sequence[Record], new: Sequence[Record], limit: float) -> Comp
 def _verdict(interval: Interval | None, limit: float) -> str:
     if interval is None or interval[0] <= limit < interval[1]:
         return "undecided"
-    return "slower" if interval[0] > limit else "not slower"
+    if interval[0] > limit:
+        return "slower"
+    return "faster" if interval[1] < 1 else "not slower"
 
 
 def _medians(record: Record) -> list[float]:

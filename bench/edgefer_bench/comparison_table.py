@@ -11,7 +11,7 @@ from edgefer_bench.rendering import add_row, interval, number, table, with_inter
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_COLUMNS = ("engine", "before\nms", "after\nms", "slower by\n%", "verdict", "accuracy\npoints")
+_COLUMNS = ("engine", "before\nms", "after\nms", "latency\n%", "verdict", "accuracy\npoints")
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> list[RenderableType]:
@@ -21,11 +21,11 @@ def comparison_table(comparisons: Sequence[Comparison]) -> list[RenderableType]:
     rows = table("edgefer compare", _COLUMNS)
     notes: dict[str, None] = {}
     for each in comparisons:
-        bounds = each.ratio.interval and tuple(100 * (bound - 1) for bound in each.ratio.interval)
-        slower = f"{100 * (each.ratio.value - 1):+.1f}\n{interval(bounds, 1)}"
+        change = f"{each.change_percent:+.1f}\n{interval(each.change_interval, 1)}"
         accuracy = with_interval(each.accuracy, each.accuracy_interval, 1)
         times = number(each.before_ms), number(each.after_ms)
-        add_row(rows, (each.engine, *times, slower, each.verdict, accuracy.replace(" ", "\n", 1)))
+        add_row(rows, (each.engine, *times, change, each.verdict, accuracy.replace(" ", "\n", 1)))
         notes[f"compared by {each.how} (95 % intervals)"] = None
         notes.update(dict.fromkeys(each.differences))
-    return [rows, *(Text(note, style="dim") for note in notes)]
+    told = (Text(each.sentence) for each in comparisons)
+    return [rows, *told, *(Text(note, style="dim") for note in notes)]

@@ -58,7 +58,19 @@ def identity(bundle: Bundle) -> Identity:
     return manifest.model, manifest.variant, manifest.target, manifest.precision
 
 
-def check_classes(classes: Sequence[str], path: Path, faces: Faces) -> None:
+class Labelled(Protocol):
+    """What is labelled, by name and classes."""
+
+    @property
+    def name(self) -> str:
+        """The set and split."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in order."""
+
+
+def check_classes(classes: Sequence[str], path: Path, faces: Labelled) -> None:
     """Raise unless the network or engine at ``path`` has the classes of the set, in whatever order.
 
     Raises:

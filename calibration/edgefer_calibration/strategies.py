@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.suggestions import unknown
 
 Indices = NDArray[np.int64]
 
@@ -55,10 +56,7 @@ def choose(strategy: str, candidates: Candidates, count: int, seed: int = 0) -> 
         UsageError: no such strategy.
         DataError: too few images, or the set does not tell what the strategy balances.
     """
-    if strategy not in STRATEGIES:
-        raise UsageError(
-            f"no calibration strategy called {strategy!r}", expected=f"one of {', '.join(STRATEGIES)}"
-        )
+    require_strategy(strategy)
     if not 0 < count <= candidates.total:
         raise DataError(
             f"{candidates.name}: {candidates.total} images to draw {count} from",
@@ -66,6 +64,23 @@ def choose(strategy: str, candidates: Candidates, count: int, seed: int = 0) -> 
             action="ask for fewer images or give a larger set",
         )
     return STRATEGIES[strategy](candidates, count, seed).astype(np.int64)
+
+
+def without_network() -> UsageError:
+    """The error for strategy ``diverse`` without features to go by."""
+    return UsageError(
+        "strategy 'diverse' without a network", expected="the model whose features tell images apart"
+    )
+
+
+def require_strategy(name: str) -> None:
+    """Raise unless there is a strategy called ``name``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in STRATEGIES:
+        raise unknown("calibration strategy", name, STRATEGIES)
 
 
 def _random(candidates: Candidates, count: int, seed: int) -> Indices:
@@ -109,9 +124,7 @@ def _diverse(candidates: Candidates, count: int, seed: int) -> Indices:
     approach", 2018. The seed chooses the first.
     """
     if candidates.features is None:
-        raise UsageError(
-            "strategy 'diverse' without a network", expected="the model whose features tell images apart"
-        )
+        raise without_network()
     features = candidates.features
     chosen = [int(np.random.default_rng(seed).integers(candidates.total))]
     nearest = np.full(candidates.total, np.inf, np.float32)

@@ -1,22 +1,32 @@
-"""What the commands share: error rendering, JSON output, progress bars."""
+"""What the commands share: options, and what they print."""
 
 from __future__ import annotations
 
-import functools
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgefer_runtime.errors import EdgeferError
+from edgefer.cli._ending import drop_output, guarded, tell
+from edgefer.cli._progress import progress_bar
 
-F = TypeVar("F", bound=Callable[..., Any])
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells use it: 128 + SIGINT."""
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = [
+    "Accelerator",
+    "DataOption",
+    "Detector",
+    "JsonFlag",
+    "guarded",
+    "print_json",
+    "print_table",
+    "print_text",
+    "progress_bar",
+    "say",
+]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 DataOption = Annotated[
@@ -43,69 +53,47 @@ class Detector(str, Enum):
     short_range = "short-range"
 
 
-class Session:
-    """Switches that hold for the whole call."""
+def print_json(value: Any, schema: str = "") -> None:
+    """Print ``value`` as indented JSON on standard output; an object begins with the name of its schema.
 
-    debug = False
+    ``docs/schemas`` holds one file a schema.
+    """
+    import json
 
-
-def guarded(function: F) -> F:
-    """Turn a user's mistake into its message and exit code; ``--debug`` shows the traceback instead."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except EdgeferError as error:
-            if Session.debug:
-                raise
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader (`| head`) left; what it did not read is no failure of ours.
-            sys.stderr.close()
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted: nothing half-written was left behind", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return call  # type: ignore[return-value]
+    named = {"schema": schema, **value} if schema and isinstance(value, Mapping) else value
+    print_text(json.dumps(named, indent=2))
 
 
-def print_json(value: Any) -> None:
-    """Print ``value`` as indented JSON on standard output."""
-    typer.echo(json.dumps(value, indent=2))
+def print_table(*renderables: RenderableType, **options: Any) -> None:
+    """Print tables and lines on standard output; ``options`` are those of :class:`rich.console.Console`."""
+    import io
+
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(file=text, force_terminal=sys.stdout.isatty(), **options).print(*renderables, sep="\n")
+    print_text(text.getvalue(), newline=False)
+
+
+def print_text(text: object, *, newline: bool = True) -> None:
+    """Print on standard output; what a reader (`| head`) leaves unread is no failure.
+
+    Raises:
+        DataError: it cannot be written, on a full disk for one.
+    """
+    try:
+        typer.echo(text, nl=newline)
+    except BrokenPipeError:
+        drop_output()
+    except OSError as error:
+        from pathlib import Path
+
+        from edgefer_runtime.files import unwritable
+
+        drop_output()
+        raise unwritable(Path("standard output"), error) from error
 
 
 def say(text: str) -> None:
     """A line for people, on standard error so that standard output stays clean for pipes."""
-    typer.echo(text, err=True)
-
-
-@contextmanager
-def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function ``report(stage, done, total)`` that draws one bar a stage.
-
-    Draws on standard error, only on a terminal, and only stages that are still going after a moment.
-    """
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield report
+    tell(text)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, print_table, progress_bar, say
 from edgefer_runtime.errors import EdgeferError, UsageError
 
 
@@ -86,12 +86,10 @@ def bench(
 
         print_json([without_samples(record) for record in records])
     else:
-        from rich.console import Console
-
         from edgefer_bench.further_table import further_table
         from edgefer_bench.tables import bench_table
 
-        Console().print(*bench_table(records), further_table(records), sep="\n")
+        print_table(*bench_table(records), further_table(records))
         say(f"records: {paths[0].parent}")
     for line in left_out:
         say(f"left out: {line}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, print_text, progress_bar, say
 from edgefer.cli.sensitivity import sensitivity
 from edgefer_runtime.errors import UsageError
 
@@ -23,7 +23,7 @@ Against = Annotated[
 ]
 
 
-@app.command()
+@app.command(short_help="Draw a calibration set and write it")
 @guarded
 def make(
     model: Annotated[
@@ -58,7 +58,7 @@ def make(
     say(f"wrote {output}")
 
 
-@app.command()
+@app.command(short_help="Draw a contact sheet")
 @guarded
 def show(
     file: SetFile,
@@ -74,7 +74,7 @@ def show(
     say(f"wrote {output}")
 
 
-@app.command()
+@app.command(short_help="Validate a set, hold it against faces")
 @guarded
 def check(file: SetFile, against: Against = None, json: JsonFlag = False) -> None:
     """Validate a calibration set and hold it against evaluation faces. Exits 3 when it is unfit."""
@@ -85,7 +85,7 @@ def check(file: SetFile, against: Against = None, json: JsonFlag = False) -> Non
     _print({**describe(calibration), "against": against or []}, json)
 
 
-@app.command()
+@app.command(short_help="Measure what size, strategy and luck matter")
 @guarded
 def study(
     model: Annotated[str, typer.Argument(metavar="MODEL|CHECKPOINT", help="The network to quantize.")],
@@ -124,15 +124,13 @@ def study(
     if json:
         print_json(result)
     else:
-        from rich.console import Console
-
         from edgefer_bench.calibration_study import study_table
 
-        Console(emoji=False).print(study_table(result))
+        print_table(study_table(result), emoji=False)
     say(f"wrote {output}; what was measured is kept in {output.with_suffix('.json')}")
 
 
-app.command()(sensitivity)
+app.command(short_help="Rank modules by what INT8 costs each")(sensitivity)
 
 
 def _positive(number: str) -> int:
@@ -143,18 +141,20 @@ def _positive(number: str) -> int:
 
 def _print(described: dict[str, Any], json: bool) -> None:
     if json:
-        print_json(described)
+        print_json(described, "edgefer.calibration-set/1")
         return
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     count, height, width, _ = described["shape"]
     strategy = described["strategy"] or "put together by hand"
-    console.print(f"{described['name']}: {count:,} images, {width} x {height} pixels")
-    console.print(f"strategy  {strategy}, seed {described['seed']}")
-    for what in ("classes", "yaws"):
-        if described[what]:
-            console.print(f"{what:8}  " + ", ".join(f"{name} {n}" for name, n in described[what].items()))
-    console.print(f"sha256    {described['sha256']}")
+    lines = [
+        f"{described['name']}: {count:,} images, {width} x {height} pixels",
+        f"strategy  {strategy}, seed {described['seed']}",
+    ]
+    lines += [
+        f"{what:8}  " + ", ".join(f"{name} {n}" for name, n in described[what].items())
+        for what in ("classes", "yaws")
+        if described[what]
+    ]
+    lines.append(f"sha256    {described['sha256']}")
     if described.get("against"):
-        console.print(f"shares nothing with {', '.join(described['against'])}")
+        lines.append(f"shares nothing with {', '.join(described['against'])}")
+    print_text("\n".join(lines))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar
 
 
 @guarded
@@ -25,14 +25,13 @@ def check(
     with progress_bar(quiet=json) as report:
         checks = check_subject(subject, report, verify)
     if json:
-        print_json(to_json(subject, checks))
+        print_json(to_json(subject, checks), "edgefer.checks/1")
     else:
-        from rich.console import Console
         from rich.table import Column, Table
 
         table = Table(Column("check", no_wrap=True), "", "measured", "limit", "unit")
         for row in checks:
             verdict = "passed" if row.passed else "[bold red]FAILED[/]"
             table.add_row(row.name, verdict, f"{row.measured:.3g}", f"{row.limit:g}", row.unit)
-        Console().print(table)
+        print_table(table)
     require(checks, action=f"do not deploy {subject}: copy it again, or export it again")

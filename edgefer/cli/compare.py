@@ -1,4 +1,4 @@
-"""`edgefer compare`: has an engine become slower?"""
+"""`edgefer compare`: has an engine become slower, or faster?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, say
 
 
 @guarded
@@ -21,21 +21,28 @@ def compare(
     across_machines: Annotated[
         bool, typer.Option("--across-machines", help="Allow records of two machines.")
     ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write as well: .md or .html.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Compare latencies with an interval: paired when both were measured in one run."""
-    from edgefer.pipeline.compare import compare_places, share
+    """Compare latencies, faster or slower, with an interval: paired when both were measured in one run."""
+    from edgefer.pipeline.compare import compare_places, require_output, share, write_comparison
     from edgefer_bench.comparison import require_not_slower
 
+    if output is not None:
+        require_output(output)
     limit = share(fail_if_slower or "0%")
     comparisons = compare_places(before, after, limit=limit, across_machines=across_machines)
     if json:
-        print_json([each.to_json() for each in comparisons])
+        found = {"limit_percent": 100 * limit, "comparisons": [each.to_json() for each in comparisons]}
+        print_json(found, "edgefer.comparison/1")
     else:
-        from rich.console import Console
-
         from edgefer_bench.comparison_table import comparison_table
 
-        Console().print(*comparison_table(comparisons), sep="\n")
+        print_table(*comparison_table(comparisons))
+    if output is not None:
+        write_comparison(comparisons, output)
+        say(f"wrote {output}")
     if fail_if_slower:
         require_not_slower(comparisons, limit)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, print_text, progress_bar, say
 from edgefer_runtime.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
     if json:
         print_json([asdict(entry) for entry in DATASETS.values()])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("set", "what it is", "licence", title="edgefer datasets", title_justify="left")
@@ -44,7 +44,7 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
             entry.name, "\n".join(filter(None, (entry.description, splits, entry.notice))), entry.licence
         )
         table.add_section()
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -54,13 +54,17 @@ def show(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Picture to write: .png, .jpg or .webp.")
     ] = Path("sheet.png"),
+    json: JsonFlag = False,
 ) -> None:
     """Draw a contact sheet: a row an expression."""
     from edgefer.pipeline.faces import draw_contact_sheet
 
-    with progress_bar() as report:
+    with progress_bar(quiet=json) as report:
         draw_contact_sheet(name, output, on_progress=report)
-    say(f"wrote {output}")
+    if json:
+        print_json({"path": str(output)}, "edgefer.sheet/1")
+    else:
+        say(f"wrote {output}")
 
 
 @app.command()
@@ -77,7 +81,7 @@ def check(
     with progress_bar(quiet=json) as report:
         findings = check_faces(name, report)
     if json:
-        print_json(findings.to_json())
+        print_json(findings.to_json(), "edgefer.face-set/1")
     else:
         _print(findings)
     if findings.refused:
@@ -122,7 +126,8 @@ def _print(findings: Findings) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    text = io.StringIO()
+    console = Console(file=text, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{findings.path}: {findings.name} ({findings.layout}), {findings.faces:,} faces")
     table = Table("class", *findings.per_split, box=None)
     for column in table.columns[1:]:
@@ -146,3 +151,4 @@ def _print(findings: Findings) -> None:
         if problem.action:
             console.print(f"         to do: {problem.action}")
     console.print("it cannot be loaded so" if findings.refused else "it can be loaded")
+    print_text(text.getvalue(), newline=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import guarded, progress_bar, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar, say
 
 
 @guarded
@@ -15,13 +15,17 @@ def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for everything the demo makes.")
     ] = Path("runs/demo"),
+    json: JsonFlag = False,
 ) -> None:
     """Faces, checked export, INT8, bundles, bench: ends with a table of what INT8 made of PAtt-Lite here."""
-    from rich.console import Console
-
     from edgefer.pipeline.demo import run_demo
+    from edgefer_bench.records import without_samples
     from edgefer_bench.tables import bench_table
 
-    with progress_bar() as report:
+    with progress_bar(quiet=json) as report:
         records = run_demo(output, say=say, on_progress=report)
-    Console().print(*bench_table(records), sep="\n")
+    if json:
+        found = {"folder": str(output), "records": [without_samples(record) for record in records]}
+        print_json(found, "edgefer.demo/1")
+    else:
+        print_table(*bench_table(records))

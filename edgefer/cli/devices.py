@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table
 
 
 @guarded
@@ -23,8 +23,6 @@ def devices(
     if json:
         print_json(rows)
         return
-    from rich.console import Console
-
     from edgefer_bench.rendering import add_row, table
 
     made = table("devices", ("device", "what", "targets", "precisions"), left=4)
@@ -32,9 +30,8 @@ def devices(
         here = " (here)" if row["here"] else ""
         words = (row["title"], ", ".join(row["targets"]), ", ".join(row["precisions"]))
         add_row(made, (row["name"] + here, *words))
-    console = Console()
-    console.print(made)
+    lines: list[str] = []
     for row in rows if name else []:
-        console.print(f"{row['name']}: {row['proven']}", markup=False)
-        for line in row["advice"]:
-            console.print(f"  before measuring: {line}", markup=False, highlight=False)
+        lines.append(f"{row['name']}: {row['proven']}")
+        lines += [f"  before measuring: {each}" for each in row["advice"]]
+    print_table(made, *lines, markup=False, highlight=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgefer.cli._common import JsonFlag, guarded, print_json
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table
 
 
 @guarded
@@ -14,12 +14,11 @@ def doctor(json: JsonFlag = False) -> None:
 
     report = diagnose()
     if json:
-        print_json(report)
+        print_json(report, "edgefer.doctor/1")
         return
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
     table = Table("", "", title="edgefer doctor", show_header=False)
     # The machine's warnings are among the findings below; the board repeats its architecture.
     facts = {**report["machine"], **report["board"], "device": report["device"]}
@@ -28,17 +27,13 @@ def doctor(json: JsonFlag = False) -> None:
     for name, value in report["sensors"].items():
         if value not in ({}, [], None, ""):
             table.add_row(name.replace("_", " "), _shown(name, value))
-    console.print(table)
     parts = Table("part", "state", "how to get it", title="what can run here")
     for part in report["parts"]:
         parts.add_row(
             part["name"], "[green]ready[/]" if part["ready"] else "[yellow]missing[/]", part["action"]
         )
-    console.print(parts)
-    for finding in report["findings"]:
-        console.print("•", finding, style="yellow", markup=False)
-    if not report["findings"]:
-        console.print("nothing to mend")
+    findings = [Text(f"• {finding}", style="yellow") for finding in report["findings"]]
+    print_table(table, parts, *(findings or [Text("nothing to mend")]))
 
 
 def _shown(name: str, value: Any) -> str:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import Accelerator, DataOption, JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import (
+    Accelerator,
+    DataOption,
+    JsonFlag,
+    guarded,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 
 
 @guarded
@@ -54,12 +63,10 @@ def evaluate(
     for seen in result["seen"]:
         say(f"warning: {seen['text']}: what they show says nothing about new faces")
     if json:
-        print_json(result)
+        print_json(result, "edgefer.evaluation/1")
         return
-    from rich.console import Console
-
     from edgefer_bench.evaluation_tables import evaluation_tables
 
-    Console().print(*evaluation_tables(result), sep="\n")
+    print_table(*evaluation_tables(result))
     for picture in filter(None, (confusion, cam, embedding)):
         say(f"wrote {picture}")

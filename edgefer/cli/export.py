@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar, say
 
 
 @guarded
@@ -118,19 +118,19 @@ def export(
 
 def _tell(rows: list[dict[str, Any]]) -> None:
     """What an export came to, for people: tables on standard output, remarks on standard error."""
-    from rich.console import Console
+    from rich.text import Text
 
     from edgefer_bench.drop_tables import drop_table, profile_answer
     from edgefer_bench.island_tables import front_table
     from edgefer_bench.tables import export_table
 
-    console, first = Console(), rows[0]
-    console.print(export_table(rows))
+    first = rows[0]
+    print_table(export_table(rows))
     for row in rows:
         if row["budget"]:
-            console.print(front_table(row["target"], row["budget"]))
+            print_table(front_table(row["target"], row["budget"]))
     if effect := drop_table(rows):
-        console.print(effect)
+        print_table(effect)
     for row in rows:
         engine = f"{row['target']} {row['precision']}"
         if "in place of" in row["engine"]:
@@ -138,7 +138,7 @@ def _tell(rows: list[dict[str, Any]]) -> None:
         if row["precision"] != "fp32" and (answer := profile_answer(row["drop"])):
             say(f"{engine}: {answer}")
     if verdict := first["verdict"]:
-        console.print(verdict["reason"], style="bold", markup=False, highlight=False, soft_wrap=True)
+        print_table(Text(verdict["reason"], style="bold"), soft_wrap=True)
         for note in verdict["notes"]:
             say(note)
     if first["page"]:

@@ -7,9 +7,11 @@ the command runs, so that `edgefer --help` answers at once.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgefer import __version__
 from edgefer.cli import (
@@ -30,32 +32,66 @@ from edgefer.cli import (
     serve,
     train,
 )
-from edgefer.cli._common import INTERRUPTED, Session
+from edgefer.cli._ending import Session, Terminated, misused, stopped, unwinding
+
+UsageMistake: type[Any] = typer.BadParameter.__mro__[1]
+"""What typer raises for words that do not fit; typer brings its own copy of click, or uses click's."""
+
+
+SECTIONS = ("Data", "Train", "Export", "Measure", "Run")
+
+
+class Sections(TyperGroup):
+    """Lists commands by what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands of each of :data:`SECTIONS`."""
+        width = max(map(len, self.commands))
+        for section in SECTIONS:
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), command.get_short_help_str(formatter.width - width - 4))
+                        for name, command in self.commands.items()
+                        if getattr(command, "rich_help_panel", "") == section
+                    ]
+                )
+
 
 app = typer.Typer(
     name="edgefer",
+    cls=Sections,
     help="Facial-expression networks from training to a robot, and what INT8 cost on the way.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("models")(models.models)
-app.add_typer(datasets.app, name="datasets")
-app.command("devices")(devices.devices)
-app.command("doctor")(doctor.doctor)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("export")(export.export)
-app.add_typer(calibrate.app, name="calibrate")
-app.command("check")(check.check)
-app.command("bench")(bench.bench)
-app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("run")(run.run)
-app.command("serve")(serve.serve)
-app.command("pack")(pack.pack)
-app.command("demo")(demo.demo)
+
+
+def _add(section: str, name: str, command: Callable[..., None] | typer.Typer, summary: str) -> None:
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, rich_help_panel=section, short_help=summary)
+    else:
+        app.command(name, rich_help_panel=section, short_help=summary)(command)
+
+
+_add("Data", "datasets", datasets.app, "List, view, check and prepare face sets")
+_add("Train", "models", models.models, "List the networks and their sizes")
+_add("Train", "train", train.train, "Train a network on a face set")
+_add("Train", "eval", evaluate.evaluate, "Evaluate a network or bundle on a face set")
+_add("Export", "export", export.export, "Export a network as checked bundles")
+_add("Export", "calibrate", calibrate.app, "Make, check and compare calibration sets")
+_add("Export", "check", check.check, "Run the checks of an export again")
+_add("Export", "pack", pack.pack, "Make a pip-installable wheel of a bundle")
+_add("Measure", "bench", bench.bench, "Measure bundles: latency, memory, accuracy")
+_add("Measure", "compare", compare.compare, "Compare records: is it faster or slower?")
+_add("Measure", "report", report.report, "Write records as HTML, Markdown or CSV")
+_add("Measure", "devices", devices.devices, "List device profiles")
+_add("Measure", "doctor", doctor.doctor, "Show what this machine can run")
+_add("Run", "run", run.run, "Find faces and expressions in real input")
+_add("Run", "serve", serve.serve, "Serve bundles over HTTP and gRPC")
+_add("Run", "demo", demo.demo, "Go the whole way once, on built-in faces")
 
 
 def _print_version(wanted: bool) -> None:
@@ -77,10 +113,31 @@ def options(
 
 def main() -> None:
     """Entry point of the `edgefer` command."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(words: Sequence[str]) -> int:
+    """Run one command line; return its exit code."""
+    as_json = "--json" in words
     try:
-        app()
-    except KeyboardInterrupt:  # between two steps of which each has its own message
-        sys.exit(INTERRUPTED)
+        with unwinding():
+            code = app([*words], prog_name="edgefer", standalone_mode=False)
+    except UsageMistake as mistake:
+        if not as_json:
+            mistake.show()
+        return misused(mistake.format_message(), _usage(mistake), as_json)
+    except (KeyboardInterrupt, Terminated) as stop:  # between two steps of which each has its own message
+        return stopped(stop, as_json)
+    except typer.Abort:  # Ctrl-C at a question
+        return stopped(KeyboardInterrupt(), as_json)
+    except SystemExit as left:  # typer's and rich's way out, with 1, when nobody reads standard output
+        return 0 if left.code == 1 else left.code if isinstance(left.code, int) else 0
+    return code if isinstance(code, int) else 0
+
+
+def _usage(mistake: Any) -> str:
+    context = getattr(mistake, "ctx", None)
+    return f"see `{context.command_path} --help`" if context else "see `edgefer --help`"
 
 
 if __name__ == "__main__":

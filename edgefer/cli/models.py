@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table
 
 
 @guarded
@@ -22,15 +22,13 @@ def models(
     if json:
         print_json(described)
         return
-    from rich.console import Console
-
-    console = Console()
-    console.print(_overview(described))
+    told: list[Any] = [_overview(described)]
     if name:
         model = described[0]
         variants = f"variants: {', '.join(model['variants'])} (default: {model['default_variant']})"
         counted = f"published parameters are counted as: {model['published_convention']}"
-        console.print(model["paper"], variants, counted, _claims(model["published"]), sep="\n\n")
+        told += [f"{model['paper']}\n", f"{variants}\n", f"{counted}\n", _claims(model["published"])]
+    print_table(*told)
 
 
 def _overview(described: Sequence[Mapping[str, Any]]) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_text, say
 
 
 @guarded
@@ -29,9 +29,9 @@ def pack(
 
     packed = pack_bundle(bundle, version, output, licence)
     if json:
-        print_json(packed.to_json())
+        print_json(packed.to_json(), "edgefer.wheel/1")
         return
-    typer.echo(packed.path)
+    print_text(packed.path)
     say(f'on the robot: pip install {packed.path.name}, then Classifier.open("{packed.short_name}")')
     if not packed.licence and licence is None:
         say("the bundle names no licence of its weights: --licence FILE puts one in")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import guarded, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, say
 
 
 @guarded
@@ -19,9 +19,13 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .html, .md or .csv.")] = Path(
         "runs/report.html"
     ),
+    json: JsonFlag = False,
 ) -> None:
     """Draw records: tables and pictures per device, in one file that needs no network."""
     from edgefer.pipeline.report import write_report
 
     count = write_report(records or [Path("runs/bench")], output)
-    say(f"{count} records: {output}")
+    if json:
+        print_json({"path": str(output), "records": count}, "edgefer.report/1")
+    else:
+        say(f"{count} records: {output}")

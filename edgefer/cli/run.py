@@ -93,7 +93,7 @@ def run(
     with progress_bar(quiet=json) as report:
         done = run_source(settings, on_progress=report)
     if json:
-        print_json(done.to_json())
+        print_json(done.to_json(), "edgefer.run/1")
     else:
         if STANDARD_OUTPUT not in outputs:
             _print_pictures(done)

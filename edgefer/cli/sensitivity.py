@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar, say
 
 
 @guarded
@@ -50,13 +50,11 @@ def sensitivity(
     with progress_bar(quiet=json) as report:
         found = rank_sensitivity(settings, on_progress=report)
     if json:
-        print_json(found)
+        print_json(found, "edgefer.sensitivity/1")
     else:
-        from rich.console import Console
-
         from edgefer_bench.sensitivity_report import sensitivity_table
 
-        Console().print(sensitivity_table(found))
+        print_table(sensitivity_table(found))
         say(f"drops on {found['data']}, {found['images']:,} images, with 95 % intervals")
     if output is not None:
         say(f"wrote {output}")

@@ -66,9 +66,13 @@ def serve(
     json: JsonFlag = False,
 ) -> None:
     """Serve bundles by the Open Inference Protocol until Ctrl-C; SIGHUP opens them anew."""
+    from edgefer.pipeline.subjects import find_bundle
     from edgefer_runtime.serving.command import run
     from edgefer_runtime.serving.loading import EngineSettings
+    from edgefer_runtime.serving.models import Source
 
+    for words in bundles:
+        find_bundle(Source.parse(words).path)
     statistics, text = run(
         bundles,
         host=host,
@@ -90,6 +94,6 @@ def serve(
         tls_key=tls_key,
     )
     if json:
-        print_json(statistics)
+        print_json(statistics, "edgefer.serving/1")
     else:
         say(text)

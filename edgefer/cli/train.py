@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgefer.cli._common import Accelerator, guarded, progress_bar, say
+from edgefer.cli._common import Accelerator, JsonFlag, guarded, print_json, progress_bar, say
 from edgefer.cli._training import training_progress
 from edgefer_runtime.errors import UsageError
 
@@ -78,6 +78,7 @@ def train(
         Path | None,
         typer.Option("--output", "-o", help="Run folder. [default: runs/MODEL/train-VARIANT, or -2, ...]"),
     ] = None,
+    json: JsonFlag = False,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
     from edgefer.pipeline.train import TrainSettings
@@ -105,16 +106,24 @@ def train(
     if image_folds and not folds:
         raise UsageError("--image-folds without --folds", expected="--folds K --image-folds")
     if folds:
-        _cross_validate(settings, folds, "image" if image_folds else "subject")
+        _cross_validate(settings, folds, "image" if image_folds else "subject", json)
     else:
-        _train_once(settings)
+        _train_once(settings, json)
 
 
-def _train_once(settings: TrainSettings) -> None:
+def _train_once(settings: TrainSettings, json: bool) -> None:
     from edgefer.pipeline.train import train_model
 
-    with progress_bar() as report, training_progress() as (stage, step):
+    with progress_bar(quiet=json) as report, training_progress() as (stage, step):
         trained = train_model(settings, on_progress=report, on_stage=stage, on_step=step, on_note=say)
+    if json:
+        result = {
+            "checkpoint": str(trained.checkpoint),
+            "validation_accuracy": 100 * trained.validation_accuracy,
+            "test": trained.test,
+        }
+        print_json(result, "edgefer.training/1")
+        return
     validated = f"validation accuracy {100 * trained.validation_accuracy:.1f} %"
     say(f"best checkpoint: {trained.checkpoint} ({validated})")
     if trained.test:
@@ -123,12 +132,17 @@ def _train_once(settings: TrainSettings) -> None:
         say(f"test accuracy {interval} on {trained.test['data']}")
 
 
-def _cross_validate(settings: TrainSettings, folds: int, apart: Literal["subject", "image"]) -> None:
+def _cross_validate(
+    settings: TrainSettings, folds: int, apart: Literal["subject", "image"], json: bool
+) -> None:
     from edgefer.pipeline.folds import cross_validate
 
-    with progress_bar() as report, training_progress() as (stage, step):
+    with progress_bar(quiet=json) as report, training_progress() as (stage, step):
         path, result = cross_validate(
             settings, folds, apart=apart, on_progress=report, on_stage=stage, on_step=step, on_note=say
         )
+    if json:
+        print_json({**result, "path": str(path)})
+        return
     accuracy = f"accuracy {result['mean']:.1f} %, standard deviation {result['std']:.1f}"
     say(f"{result['protocol']}: {accuracy}; {path}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgefer.data.catalogue import DATASETS, Dataset
 from edgefer.data.progress import Progress
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from edgefer.data.faceset import FaceSet
@@ -47,7 +48,7 @@ def load(
     """
     place = find(name)
     if place is None:
-        return _synthfer(name, name.partition(":")[2], progress)
+        return _synthfer(name, progress)
     listing = list_faces(place)
     listing.require_sound()
     address = f"{place.dataset.name}:{place.path}" + (f"@{place.split}" if place.split else "")
@@ -102,13 +103,15 @@ def find(name: str) -> Place | None:
         dataset, part = DATASETS[matched["set"]], matched["part"]
         return Place(dataset, *_path_and_split(part)) if dataset.in_folder else None
     if name in DATASETS:
-        raise _unknown(f"the face set {name!r} without a {'path' if DATASETS[name].in_folder else 'split'}")
+        raise _unknown(
+            f"the face set {name!r} without a {'path' if DATASETS[name].in_folder else 'split'}", name
+        )
     if "/" in name or Path(name).exists():
         from edgefer.data.sets import recognise
 
         path, split = _path_and_split(name)
         return Place(DATASETS[recognise(path)], path, split)
-    raise _unknown(f"no face set called {name!r}")
+    raise _unknown(f"no face set called {name!r}", name)
 
 
 def list_faces(place: Place) -> Listing:
@@ -132,25 +135,37 @@ def _path_and_split(part: str) -> tuple[Path, str]:
     return Path(part).expanduser(), ""
 
 
-def _synthfer(name: str, part: str, progress: Progress | None) -> FaceSet:
-    matched = SPLIT.fullmatch(part)
+def parse_split(name: str) -> tuple[str, int | None]:
+    """The split of SynthFER that ``synthfer:SPLIT[:N]`` means, and N; None for all of it.
+
+    Raises:
+        UsageError: no such split.
+        DataError: N is 0.
+    """
+    matched = SPLIT.fullmatch(name.partition(":")[2])
     if not matched or matched["split"] not in DATASETS["synthfer"].splits:
-        raise _unknown(f"no split called {name!r}")
+        raise _unknown(f"no split called {name!r}", name)
     limit = int(matched["limit"]) if matched["limit"] else None
     if limit == 0:
         raise DataError(f"{name} holds no faces", expected="a limit of at least 1")
+    return matched["split"], limit
 
+
+def _synthfer(name: str, progress: Progress | None) -> FaceSet:
+    split, limit = parse_split(name)
     from edgefer.data.synthetic.cache import load_split
 
-    return load_split(matched["split"], limit, progress=progress)
+    return load_split(split, limit, progress=progress)
 
 
-def _unknown(found: str) -> UsageError:
+def _unknown(found: str, name: str) -> UsageError:
     rendered = [f"synthfer:{split}" for split in DATASETS["synthfer"].splits]
     in_folders = [f"{name}:PATH" for name, dataset in DATASETS.items() if dataset.in_folder]
+    known = [*rendered, *(f"{each}:" for each in DATASETS if DATASETS[each].in_folder)]
+    hint = did_you_mean(name if name.startswith("synthfer:") else name.partition(":")[0] + ":", known)
     return UsageError(
         found,
         expected=f"one of {', '.join(rendered + in_folders)}, or a path to a folder",
-        action="`edgefer datasets` lists them; [:N] after a split of synthfer takes its first N faces, "
-        "@SPLIT after a path one split",
+        action=f"{hint}{' ' if hint else ''}`edgefer datasets` lists them; [:N] after a split of synthfer "
+        "takes its first N faces, @SPLIT after a path one split",
     )

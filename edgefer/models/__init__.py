@@ -5,6 +5,6 @@ Importing this package imports no torch; building or counting a network does.
 
 from edgefer.models.catalogue import MODELS, get
 from edgefer.models.figures import count, keras_total, macs
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, ModelSpec, PublishedRow
 
-__all__ = ["MODELS", "ModelSpec", "PublishedRow", "count", "get", "keras_total", "macs"]
+__all__ = ["MODELS", "Counts", "ModelSpec", "PublishedRow", "count", "get", "keras_total", "macs"]

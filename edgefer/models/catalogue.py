@@ -11,7 +11,7 @@ from edgefer.models.specs.fcsdnet import FCSDNET
 from edgefer.models.specs.gmslpa import GMSLPA
 from edgefer.models.specs.lanmsff import LANMSFF
 from edgefer.models.specs.pattlite import PATTLITE
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.suggestions import unknown
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {spec.name: spec for spec in (LANMSFF, PATTLITE, FCSDNET, DSAN, GMSLPA)}
@@ -28,8 +28,4 @@ def get(name: str) -> ModelSpec:
     try:
         return MODELS[name]
     except KeyError:
-        raise UsageError(
-            f"no model is called {name!r}",
-            expected=f"one of {', '.join(MODELS)}",
-            action="see `edgefer models`",
-        ) from None
+        raise unknown("model", name, MODELS, action="see `edgefer models`") from None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import CheckError, UsageError
+from edgefer_runtime.suggestions import unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,6 +33,20 @@ class PublishedRow:
     tag: Literal["usable", "doubtful", "leaked"]
     percent: Mapping[str, float]
     note: str = ""
+
+
+class Counts(NamedTuple):
+    """What a network of seven classes weighs; tests hold it to the network (:mod:`edgefer.models.figures`).
+
+    Attributes:
+        parameters: trainable ones.
+        keras_total: those and moving statistics, as a Keras summary counts.
+        macs: multiply-adds for one face.
+    """
+
+    parameters: int
+    keras_total: int
+    macs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class ModelSpec:
         published_parameters: the paper's own count for seven classes.
         published_convention: what that count includes.
         module: where ``build(variant, classes)`` and ``anatomy(network)`` live; imported when first needed.
+        sizes: of every variant, so that nobody builds networks to list them.
         published: the accuracies that the paper reports.
         sizes: the input sizes that the network takes, in training and in an engine.
         variant_sizes: those of variants that take others.
@@ -96,6 +112,7 @@ class ModelSpec:
     published_parameters: int
     published_convention: str
     module: str
+    counts: Mapping[str, Counts]
     published: tuple[PublishedRow, ...]
     sizes: InputSizes = InputSizes()
     variant_sizes: Mapping[str, InputSizes] = field(default_factory=dict)
@@ -109,11 +126,8 @@ class ModelSpec:
             UsageError: the model has no such variant.
         """
         if variant not in (None, *self.variants):
-            raise UsageError(
-                f"{self.name} has no variant {variant!r}",
-                expected=f"one of {', '.join(self.variants)}",
-                action=f"leave the variant out for {self.default_variant!r}",
-            )
+            leave = f"leave the variant out for {self.default_variant!r}"
+            raise unknown(f"variant of {self.name}", str(variant), self.variants, action=leave)
         return variant or self.default_variant
 
     def require_size(self, size: int, variant: str | None) -> None:

@@ -8,18 +8,21 @@ from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.outline import Outline, outline
 from edgefer.pipeline.references import references
 from edgefer.pipeline.seen import warned_of_engines
 from edgefer.pipeline.subjects import open_bundles
 from edgefer_bench.benchmark import bench
 from edgefer_bench.devices import Device, require_device
-from edgefer_bench.publishing import PUBLISH_S, require_publishable
+from edgefer_bench.publishing import LEAST_S, PUBLISH_S, require_publishable
 from edgefer_bench.records import Record, write_records
-from edgefer_runtime.benching import BenchPlan
+from edgefer_bench.scoring import check_classes
+from edgefer_runtime.benching import BenchPlan, common_batch, require_enough
 from edgefer_runtime.board import identify
 from edgefer_runtime.bundle import Bundle
-from edgefer_runtime.errors import DeviceError
-from edgefer_runtime.files import unwritable
+from edgefer_runtime.conditions import pinned
+from edgefer_runtime.errors import CheckError, DeviceError
+from edgefer_runtime.files import require_writable
 
 DURATION_S = 10.0
 PUBLISHED = "published"
@@ -38,7 +41,17 @@ class BenchSettings:
 
 
 def duration_s(asked: float | None, publish: bool) -> float:
-    """Timed seconds an engine: what was asked for, else ten, or ten minutes to be published."""
+    """Timed seconds an engine: what was asked for, else ten, or ten minutes to be published.
+
+    Raises:
+        CheckError: too few to be published.
+    """
+    if publish and asked is not None and asked < LEAST_S:
+        raise CheckError(
+            f"--publish with {asked:g} s an engine",
+            expected=f"at least {LEAST_S:g} s",
+            action=f"leave --duration out for {PUBLISH_S:g} s, or leave --publish out",
+        )
     return asked or (PUBLISH_S if publish else DURATION_S)
 
 
@@ -49,10 +62,12 @@ def bench_bundles(settings: BenchSettings, on_progress: Report = ignore) -> tupl
         DeviceError: this machine is not the device asked for, or cannot run any of the bundles.
         DataError, MissingError: a bundle is damaged, or its engine is not installed.
     """
+    require_writable(settings.records, folder=True)
+    outlined = outline(settings.data)
     device = require_device(settings.device, identify())
     bundles = fitting(open_bundles(settings.bundles), device)
+    require_fitting(bundles, outlined, settings.plan)
     faces = load_faces(settings.data, on_progress)
-    make_folder(settings.records)
     records = bench(
         bundles,
         faces,
@@ -75,16 +90,19 @@ def publish(records: Sequence[Record], folder: Path) -> list[Path]:
     return write_records(records, folder / PUBLISHED)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of records, to learn that it cannot be written to before minutes of measuring.
+def require_fitting(bundles: Sequence[Bundle], faces: Outline, plan: BenchPlan, *, here: bool = True) -> None:
+    """Raise unless the bundles can be measured together on these faces, on cores that this process has.
 
     Raises:
-        DataError: it cannot.
+        UsageError: batch sizes that differ, or a core that is not there.
+        DataError: faces of other classes, or too few of them.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    require_enough(faces.images, common_batch(bundles))
+    for bundle in bundles:
+        check_classes(bundle.manifest.classes, bundle.path, faces)
+    if here:
+        with pinned(plan.cores):
+            pass
 
 
 def fitting(bundles: Sequence[Bundle], device: Device) -> list[Bundle]:

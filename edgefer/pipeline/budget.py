@@ -22,6 +22,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.candidates import Candidates
 from edgefer.pipeline.islands import Islands, find_islands
+from edgefer.pipeline.outline import Outline
 from edgefer.pipeline.references import Answers
 from edgefer_bench.drop import Drop, accuracy_drop
 from edgefer_bench.intervals import tango
@@ -146,20 +147,21 @@ def _pictures(faces: FaceSet) -> set[bytes]:
     return {hashlib.sha256(np.ascontiguousarray(image).data).digest() for chunk in chunks for image in chunk}
 
 
-def require_provable(max_drop: float, faces: FaceSet) -> None:
+def require_provable(max_drop: float, faces: Outline) -> None:
     """Raise unless an engine that answers as the float one does would keep the budget on these faces.
 
     Raises:
         BudgetError: the faces are too few.
     """
-    least = 100 * tango(0, 0, len(faces))[1]
+    least = 100 * tango(0, 0, faces.images)[1]
     if least > max_drop:
         share = max_drop / 100
         enough = (
             f"{math.ceil(DEVIATIONS**2 * (1 - share) / share):,} faces" if share else "more than 0 points"
         )
         raise BudgetError(
-            f"{faces.name}: {len(faces)} faces prove no drop below {least:.2f} points, even if none changes",
+            f"{faces.name}: {faces.images} faces prove no drop below {least:.2f} points, even if none "
+            "changes",
             expected=f"--max-drop {max_drop:g} takes {enough}",
             action="name more faces with --data, or allow more with --max-drop",
         )

@@ -16,7 +16,8 @@ from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.frames import UNLABELLED, is_frames, list_frames, load_frames
 from edgefer.pipeline.leaks import TRAINING
-from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.pipeline.outline import outline
+from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def draw_set(draw: Draw, on_progress: Report = ignore) -> CalibrationSet:
     from edgefer_calibration.validation import validate
 
     folder = Path(draw.data).expanduser()
-    if draw.strategy == "folder" and not folder.is_dir():
-        raise UsageError(f"{draw.data} is no folder", expected="--data with the folder of your pictures")
+    _require_folder(draw, folder)
     frames = draw.strategy == "folder" or is_frames(folder)
     calibration = _of_frames(draw, folder, on_progress) if frames else _of_faces(draw, on_progress)
     validate(calibration)
@@ -113,6 +113,58 @@ def open_calibration(name: str, on_progress: Report = ignore) -> CalibrationSet:
     return calibration
 
 
+def require_calibration(name: str) -> None:
+    """Try what :func:`open_calibration` needs, before any work.
+
+    Raises:
+        UsageError, DataError: no such file, set or folder.
+    """
+    from edgefer_calibration.storage import SUFFIX
+
+    path = Path(name).expanduser()
+    if path.suffix != SUFFIX:
+        require_draw(Draw(name, or_fewer=True))
+    elif not path.is_file():
+        raise DataError(
+            f"{path}: no such file",
+            expected="a calibration set that `edgefer calibrate make` wrote",
+            action="name another, or leave --calibration out",
+        )
+
+
+def require_draw(draw: Draw) -> None:
+    """Try what :func:`draw_set` needs, before any face is rendered or read.
+
+    Raises:
+        UsageError, DataError: no such set, folder, strategy or model, an evaluation split, or too few faces.
+    """
+    from edgefer_calibration.strategies import require_strategy, without_network
+
+    if draw.strategy is not None:
+        require_strategy(draw.strategy)
+    if draw.model is not None:
+        locate_checkpoint(draw.model)
+    elif draw.strategy == "diverse":
+        raise without_network()
+    folder = Path(draw.data).expanduser()
+    if draw.strategy == "folder" or is_frames(folder):
+        _require_folder(draw, folder)
+        return
+    faces = outline(draw.data)
+    _refuse_evaluation(draw.data, set())
+    if faces.images < draw.count and not draw.or_fewer:
+        raise DataError(
+            f"{draw.data}: {faces.images} images to draw {draw.count} from",
+            expected=f"at least {draw.count}",
+            action="ask for fewer images or give a larger set",
+        )
+
+
+def _require_folder(draw: Draw, folder: Path) -> None:
+    if draw.strategy == "folder" and not folder.is_dir():
+        raise UsageError(f"{draw.data} is no folder", expected="--data with the folder of your pictures")
+
+
 def features_of(model: str, faces: FaceSet, on_progress: Report) -> NDArray[np.float32]:
     """What the last layer of ``model`` is given for each face: N x D."""
     checkpoint, _ = find_checkpoint(model)
@@ -129,16 +181,22 @@ def training_faces(name: str, on_progress: Report) -> FaceSet:
         DataError: some are of another split than a training one.
     """
     faces = load_faces(name, on_progress)
-    own = np.unique(faces.attributes.get("split", np.array([""]))).tolist()
+    _refuse_evaluation(
+        name, {str(split) for split in np.unique(faces.attributes.get("split", np.array([""])))}
+    )
+    return faces
+
+
+def _refuse_evaluation(name: str, own: set[str]) -> None:
+    """Raise if the set called ``name``, or one of its faces' ``own`` splits, is there for evaluation."""
     rendered = re.match(r"[a-z-]+", name.partition(":")[2]) if find(name) is None else None
-    splits = {str(split) for split in own} | ({rendered[0]} if rendered else set())
+    splits = own | ({rendered[0]} if rendered else set())
     if others := sorted(splits - {*TRAINING, ""}):
         raise DataError(
             f"{name} holds faces of the split {', '.join(others)}",
             expected="training faces only: ranges fitted to the faces that measure the drop hide some of it",
             action="name the training split, such as synthfer:train or rafdb:PATH@train",
         )
-    return faces
 
 
 def _of_faces(draw: Draw, on_progress: Report) -> CalibrationSet:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.calibrate import Draw, draw_set
+from edgefer.pipeline.calibrate import Draw, draw_set, require_draw
 from edgefer.pipeline.faces import load_faces, require_picture
 from edgefer.pipeline.leaks import as_faces, guard, held_out
-from edgefer_runtime.files import replacing
+from edgefer.pipeline.outline import outline
+from edgefer_runtime.files import replacing, require_writable
 
 if TYPE_CHECKING:
     from edgefer_calibration import CalibrationSet
@@ -35,6 +36,10 @@ def make_calibration(
     from edgefer_calibration.storage import require_name, write_set
 
     require_name(output)
+    require_writable(output)
+    require_draw(draw)
+    for name in against:
+        outline(name)
     calibration = draw_set(draw, on_progress)
     for name in against or (() if calibration.labels is None else held_out(draw.data)):
         guard(calibration, load_faces(name, on_progress))
@@ -51,6 +56,8 @@ def check_calibration(path: Path, against: Sequence[str], on_progress: Report = 
     from edgefer_calibration.storage import read_set
     from edgefer_calibration.validation import validate
 
+    for name in against:
+        outline(name)
     calibration = read_set(path)
     validate(calibration)
     for name in against:

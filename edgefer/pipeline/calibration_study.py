@@ -17,16 +17,18 @@ from edgefer import __version__
 from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report, counting, ignore
-from edgefer.pipeline.calibrate import draw_from, features_of, training_faces
+from edgefer.pipeline.calibrate import Draw, draw_from, features_of, require_draw, training_faces
 from edgefer.pipeline.candidates import Candidates, machine
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.leaks import guard
+from edgefer.pipeline.outline import outline, require_fit
 from edgefer.pipeline.requirements import require
-from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_bench.calibration_study import FORMS, write_study
 from edgefer_bench.drop import accuracy_drop
 from edgefer_bench.scoring import check_classes
 from edgefer_runtime.errors import UsageError
+from edgefer_runtime.files import require_writable
 
 if TYPE_CHECKING:
     from edgefer.training.checkpoint import Checkpoint
@@ -114,17 +116,10 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
             pictures with ``data``, or a file that cannot be written.
         MissingError: something is not installed.
     """
-    require("export", "studying calibration sets")
-    if settings.output.suffix.lower() not in FORMS:
-        raise UsageError(f"{settings.output}: no study's name", expected=f"a name in {', '.join(FORMS)}")
-    if settings.output.suffix.lower() != ".csv":
-        require("report", "drawing a study")
+    target = _require_sound(settings)
     from edgefer_calibration.journal import Journal
     from edgefer_calibration.validation import validate
-    from edgefer_export import targets
 
-    target = targets.get(settings.target)
-    targets.require(target, "int8")
     checkpoint, source = find_checkpoint(settings.model)
     faces = load_faces(settings.data, on_progress)
     check_classes(checkpoint.classes, source, faces)
@@ -163,6 +158,26 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     }
     write_study(study, settings.output)
     return study
+
+
+def _require_sound(settings: StudySettings) -> Target:
+    """Try what was asked for before any work; the target."""
+    if settings.output.suffix.lower() not in FORMS:
+        raise UsageError(f"{settings.output}: no study's name", expected=f"a name in {', '.join(FORMS)}")
+    for path in (settings.output, settings.output.with_suffix(".json")):
+        require_writable(path)
+    if settings.output.suffix.lower() != ".csv":
+        require("report", "drawing a study")
+    from edgefer_export import targets
+
+    target = targets.get(settings.target)
+    targets.require(target, "int8")
+    card, source = locate_checkpoint(settings.model)
+    for strategy in settings.strategies:
+        require_draw(Draw(settings.calibration, strategy, max(settings.counts), model=settings.model))
+    require_fit(card.classes, source, outline(settings.data))
+    require("export", "studying calibration sets")
+    return target
 
 
 @dataclass

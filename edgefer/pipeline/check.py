@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.requirements import require
-from edgefer.pipeline.subjects import is_bundle
+from edgefer.pipeline.subjects import find_bundle, is_bundle
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DataError, UsageError
 
@@ -36,9 +36,10 @@ def check_subject(path: Path, on_progress: Report = ignore, verify: Path | None 
         DataError: nothing is at ``path``, it does not hold what checking needs, or ``verify`` is no key.
         MissingError, DeviceError: the bundle's engine cannot run here.
     """
+    path = _find(path)
+    if verify is not None:
+        require("sign", "verifying a signature")
     require("export", "checking")
-    if not path.exists():
-        raise DataError(f"{path}: no such file", expected="a bundle or an ONNX file", action="name another")
     if is_bundle(path):
         return _check_bundle(path, verify)
     if verify is not None:
@@ -48,6 +49,12 @@ def check_subject(path: Path, on_progress: Report = ignore, verify: Path | None 
     raise UsageError(f"{path} is neither a bundle nor an ONNX file", expected="BUNDLE or FILE.onnx")
 
 
+def _find(path: Path) -> Path:
+    if path.suffix and not path.exists():
+        raise DataError(f"{path}: no such file", expected="a bundle or an ONNX file", action="name another")
+    return find_bundle(path)
+
+
 def _check_bundle(path: Path, verify: Path | None) -> list[Check]:
     from edgefer_export import targets
     from edgefer_export.checks import Check
@@ -55,8 +62,6 @@ def _check_bundle(path: Path, verify: Path | None) -> list[Check]:
     from edgefer_export.signature import check_signature, read_public_key
     from edgefer_export.targets import BuiltEngine
 
-    if verify is not None:
-        require("sign", "verifying a signature")
     key = None if verify is None else read_public_key(verify)
     try:
         bundle = Bundle.open(path)

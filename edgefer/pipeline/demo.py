@@ -9,9 +9,11 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.bench import BenchSettings, bench_bundles
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import draw_contact_sheet
+from edgefer.pipeline.requirements import require
 from edgefer_bench.devices import profiles
 from edgefer_bench.records import Record
 from edgefer_runtime.benching import BenchPlan
+from edgefer_runtime.files import require_writable
 
 MODEL = "pattlite"
 FACES = "synthfer:eval"
@@ -23,6 +25,8 @@ def run_demo(output: Path, say: Callable[[str], None], on_progress: Report = ign
 
     Exported is for the engines that a CPU runs: those of other targets, if installed, could not be measured.
     """
+    require_writable(output, folder=True)
+    require("export", "the demo")
     from edgefer_export.targets import installed
 
     say("edgefer demo: the shipped PAtt-Lite weights, on the built-in face set")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 CHECKED_FACES = 32
 """Real faces that every check looks at."""
+
+NARROWED = {"fp16": "convert", "int8": "quantize"}
+"""Precisions whose graph is made first, and how."""
 
 EVIDENCE_FACES = "synthfer:test[:12]"
 """Faces that travel with a bundle: rendered ones, whatever set the user measures on."""
@@ -94,8 +97,7 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         for precision in drafting.precisions
         if precision in target.precisions
     ]
-    steps = 1 + len(engines)
-    on_progress("export, check, build", 0, steps)
+    on_progress(f"{spec.name}: export to ONNX", 0, 1)
     float_onnx = export_onnx(
         network,
         contract=checkpoint.contract,
@@ -104,6 +106,8 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         path=drafting.folder / "float.onnx",
         batch=drafting.batch,
     )
+    on_progress(f"{spec.name}: export to ONNX", 1, 1)
+    on_progress(f"{spec.name}: check the ONNX file", 0, 1)
     faces = drafting.faces.images[:CHECKED_FACES]
     selections = _selections(spec, network)
     checks = run_checks(
@@ -115,6 +119,7 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         selections=selections,
     )
     require(checks)
+    on_progress(f"{spec.name}: check the ONNX file", 1, 1)
     expected = reference(network, faces, checkpoint.contract, spec.output)
     crops = evidence_crops(on_progress)
     crops_expected = reference(network, crops, checkpoint.contract, spec.output)
@@ -125,11 +130,15 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         (own_folder := drafting.folder / target.name).mkdir()
         prepared[target.name] = target.prepare(float_onnx, own_folder)
     for target, precision in engines:
-        on_progress("export, check, build", 1 + len(bundles), steps)
+        stage = _stages(target.name, precision, len(bundles), len(engines), on_progress)
         work = drafting.folder / target.name / precision
         work.mkdir()
+        if precision in NARROWED:
+            stage(NARROWED[precision])
         model = narrowing.narrow(prepared[target.name], target.name, precision)
+        stage("build")
         engine = target.build(model.path, precision, work / "engine")
+        stage("check")
         own = [*check_engine(target, engine, precision, faces, expected), *model.checks]
         evidence = gather(
             target,
@@ -144,8 +153,24 @@ def draft_bundles(drafting: Drafting, on_progress: Report) -> list[Bundle]:
         manifest = _manifest(drafting, target.name, precision, engine, model)
         proof = certificate([*checks, *own], evidence)
         bundles.append(write_bundle(work / "bundle", manifest, engine.files, proof))
-    on_progress("export, check, build", steps, steps)
+        stage("")
     return bundles
+
+
+def _stages(
+    target: str, precision: str, made: int, engines: int, on_progress: Report
+) -> Callable[[str], None]:
+    """Reports what is done to one engine, a stage each: building alone may take minutes."""
+    begun: list[str] = []
+
+    def advance(what: str) -> None:
+        if begun:
+            on_progress(begun.pop(), 1, 1)
+        if what:
+            begun.append(f"{target} {precision} ({made + 1} of {engines}): {what}")
+            on_progress(begun[0], 0, 1)
+
+    return advance
 
 
 def evidence_crops(on_progress: Report) -> NDArray[np.uint8]:

@@ -14,12 +14,15 @@ from edgefer.data.seen import Seen
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.explain import Pictures
 from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.outline import outline, require_fit
+from edgefer.pipeline.requirements import require
 from edgefer.pipeline.seen import seen_by_engine, seen_by_network, warned
 from edgefer.pipeline.shared_classes import comparable_faces
-from edgefer.pipeline.subjects import find_checkpoint, is_bundle
+from edgefer.pipeline.subjects import find_checkpoint, is_bundle, locate_checkpoint
 from edgefer_bench.metrics import evaluate as evaluate_predictions
 from edgefer_bench.scoring import in_classes_of
 from edgefer_bench.scoring import predict as predict_bundle
+from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,10 +83,11 @@ def evaluate(settings: EvaluationSettings, on_progress: Report = ignore) -> dict
         DeviceError: CUDA was asked for and is not there.
         MissingError: what the subject or a picture needs is not installed.
     """
-    bundle = is_bundle(Path(settings.subject))
     settings.pictures.require()
+    bundle = is_bundle(Path(settings.subject))
     if bundle:
         _refuse_network_options(settings)
+    _require_fit(settings, bundle=bundle)
     everything = load_faces(settings.data, on_progress)
     answer = _of_bundle if bundle else _of_network
     answers = answer(settings, everything, on_progress)
@@ -106,6 +110,23 @@ def evaluate(settings: EvaluationSettings, on_progress: Report = ignore) -> dict
     }
     settings.pictures.draw(result, faces, answers.probabilities, answers.network, on_progress)
     return result
+
+
+def _require_fit(settings: EvaluationSettings, *, bundle: bool) -> None:
+    """Try what names mean, and whether they go together, before faces are rendered or read."""
+    faces = outline(settings.data)
+    if bundle:
+        with Bundle.open(settings.subject) as opened:
+            classes, path = opened.manifest.classes, opened.path
+    else:
+        card, path = locate_checkpoint(settings.subject)
+        classes = card.classes
+    require_fit(classes, path, faces, shared_only=settings.shared_classes)
+    if not bundle:
+        require("train", "opening a checkpoint")
+        from edgefer.training.accelerator import choose_device
+
+        choose_device(settings.accelerator)
 
 
 def _of_bundle(settings: EvaluationSettings, faces: FaceSet, on_progress: Report) -> _Answers:

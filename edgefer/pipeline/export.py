@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,22 +13,26 @@ from edgefer.data.faceset import FaceSet
 from edgefer.models import MODELS, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.budget import Budget, require_provable, shortfall
-from edgefer.pipeline.calibrate import open_calibration
+from edgefer.pipeline.calibrate import open_calibration, require_calibration
 from edgefer.pipeline.drafts import Drafting, draft_bundles
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.leaks import as_faces, guard
 from edgefer.pipeline.narrowing import Quantizer
 from edgefer.pipeline.outcome import serve, time_and_judge, write_page
+from edgefer.pipeline.outline import outline, require_fit
 from edgefer.pipeline.qat import trainer
 from edgefer.pipeline.references import Answers, float_answers
 from edgefer.pipeline.requirements import install_command, require
 from edgefer.pipeline.runs import RUNS
 from edgefer.pipeline.scores import score_drafts
 from edgefer.pipeline.seen import seen_by_network, warned
-from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_bench.scoring import check_classes
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
+from edgefer_runtime.files import require_writable
+
+CAPABILITY = re.compile(r"[1-9]\d?\.\d")
 
 
 @dataclass(frozen=True)
@@ -82,31 +87,12 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
             unless float islands were looked for and none were found.
         UsageError, DataError, MissingError: no such model, set or target, other classes, or not installed.
     """
-    require("export", "exporting")
-    targets = _targets(settings.targets)
-    _require_precisions(settings.precisions, targets)
-    if settings.server is not None:
-        from edgefer_export.repositories import require_served
-
-        require_served(settings.server, targets)
-    if settings.compute_capability is not None and "tensorrt-rtx" not in targets:
-        raise UsageError(
-            f"compute capability {settings.compute_capability} for {', '.join(targets)}",
-            expected="--target tensorrt-rtx: the others build for the machine they build on",
-        )
-    if settings.qat_epochs and "int8" not in settings.precisions:
-        raise UsageError("--qat without --int8", expected="--int8 --qat EPOCHS: it is INT8 that is trained")
-    sign = _signer(settings)
-    if settings.model in MODELS:
-        get(settings.model).require_deployable(settings.variant)
+    targets, sign = _require_sound(settings)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
-    get(checkpoint.model).require_deployable(checkpoint.variant)
     narrowed = {"int8", "fp16"} & {*settings.precisions}
     calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
     check_classes(checkpoint.classes, source, faces)
-    if settings.max_drop is not None:
-        require_provable(settings.max_drop, faces)
     if calibration is not None:
         guard(calibration, faces)
     from edgefer.training.selection import describe
@@ -160,9 +146,67 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     return [{**_row(bundle, score), **told} for bundle, score in kept]
 
 
+def _require_sound(settings: ExportSettings) -> tuple[tuple[str, ...], Sign | None]:
+    """Try all that was asked for before any work: where to, options, names, what is installed, the faces.
+
+    Returns:
+        Names of the targets, and what signs.
+    """
+    if settings.output is not None:
+        require_writable(settings.output, folder=True)
+    if settings.qat_epochs and "int8" not in settings.precisions:
+        raise UsageError("--qat without --int8", expected="--int8 --qat EPOCHS: it is INT8 that is trained")
+    targets = _targets(settings.targets)
+    _require_precisions(settings.precisions, targets)
+    if settings.server is not None:
+        from edgefer_export.repositories import require_served
+
+        require_served(settings.server, targets)
+    _require_capability(settings.compute_capability, targets)
+    if settings.model in MODELS:
+        get(settings.model).require_deployable(settings.variant)
+    card, source = locate_checkpoint(settings.model, settings.variant)
+    get(card.model).require_deployable(card.variant)
+    for folder in bundle_folders(settings.output or RUNS / card.model, targets, settings.precisions):
+        require_writable(folder, folder=True)
+    faces = outline(settings.data)
+    require_fit(card.classes, source, faces)
+    if settings.max_drop is not None:
+        require_provable(settings.max_drop, faces)
+        if "int8" in settings.precisions and not settings.qat_epochs:
+            require_fit(card.classes, source, outline(settings.validation))
+    if {"int8", "fp16"} & {*settings.precisions}:
+        require_calibration(settings.calibration)
+    require("export", "exporting")
+    return targets, _signer(settings)
+
+
+def bundle_folders(root: Path, targets: Sequence[str], precisions: Sequence[str]) -> list[Path]:
+    """Where the bundles of an export are written."""
+    return [root / f"{target}-{precision}" for target in targets for precision in precisions]
+
+
+def _require_capability(capability: str | None, targets: Sequence[str]) -> None:
+    if capability is None:
+        return
+    if "tensorrt-rtx" not in targets:
+        raise UsageError(
+            f"compute capability {capability} for {', '.join(targets)}",
+            expected="--target tensorrt-rtx: the others build for the machine they build on",
+        )
+    if not CAPABILITY.fullmatch(capability):
+        raise UsageError(
+            f"compute capability {capability!r}",
+            expected="two numbers with a point between, as NVIDIA lists them: 8.6 for an RTX 30, 8.9, 12.0",
+        )
+
+
 def _targets(named: Sequence[str]) -> tuple[str, ...]:
     from edgefer_export import targets
 
+    for name in named:
+        if name != "all":
+            targets.get(name)
     if not named or "all" in named:
         if not (here := targets.installed()):
             raise MissingError(

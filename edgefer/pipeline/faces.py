@@ -11,7 +11,7 @@ from edgefer.data.faceset import FaceSet
 from edgefer.data.registry import find
 from edgefer.pipeline import Report, ignore
 from edgefer_runtime.errors import UsageError
-from edgefer_runtime.files import replacing
+from edgefer_runtime.files import replacing, require_writable
 
 if TYPE_CHECKING:
     from edgefer.data.check import Findings
@@ -55,7 +55,8 @@ def draw_contact_sheet(name: str, output: Path, on_progress: Report = ignore) ->
     """Write a picture of a face set, a row an expression; of ``synthfer`` alone, its test faces.
 
     Raises:
-        UsageError: ``output`` does not end as a picture does.
+        UsageError: ``output`` does not end as a picture does, or no such set.
+        DataError: ``output`` cannot be written, or the set cannot be read.
     """
     require_picture(output)
     from edgefer.data.sheet import contact_sheet
@@ -70,6 +71,8 @@ def require_picture(path: Path) -> None:
 
     Raises:
         UsageError: ``path`` does not end as a picture does.
+        DataError: it cannot be written.
     """
     if path.suffix.lower() not in PICTURES:
         raise UsageError(f"{path}: no picture's name", expected=f"a name that ends in {', '.join(PICTURES)}")
+    require_writable(path)

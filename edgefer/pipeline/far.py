@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.bench import BenchSettings, make_folder
+from edgefer.pipeline.bench import BenchSettings, require_fitting
 from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.outline import outline
 from edgefer.pipeline.references import references
 from edgefer.pipeline.seen import warned_of_engines
 from edgefer.pipeline.subjects import open_bundles
@@ -18,6 +19,7 @@ from edgefer_bench.remote.fleet import on_each
 from edgefer_bench.remote.hosts import FLEET, Host, choose_hosts, read_fleet
 from edgefer_bench.remote.session import Far, bench_far
 from edgefer_runtime.errors import EdgeferError
+from edgefer_runtime.files import require_writable
 
 
 def hosts_asked_for(device: str | None, host: str | None, fleet: Path = FLEET) -> list[Host]:
@@ -40,10 +42,11 @@ def bench_hosts(
     Raises:
         EdgeferError: the error of the only host, or of the first when all failed.
     """
-    bundles = open_bundles(settings.bundles)
+    require_writable(settings.records, folder=True)
+    outlined, bundles = outline(settings.data), open_bundles(settings.bundles)
+    require_fitting(bundles, outlined, settings.plan, here=False)
     faces = load_faces(settings.data, on_progress)
     told = warned_of_engines(settings.data, bundles, faces)
-    make_folder(settings.records)
     lock = threading.Lock()
 
     def work(host: Host) -> Far:

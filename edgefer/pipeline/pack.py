@@ -9,9 +9,11 @@ from typing import Any
 
 import edgefer_runtime
 from edgefer.models import MODELS
+from edgefer.pipeline.subjects import find_bundle
 from edgefer.pipeline.wheel import Wheel, write_wheel
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.files import require_writable
 from edgefer_runtime.installed import GROUP
 from edgefer_runtime.manifest import Manifest
 
@@ -70,13 +72,14 @@ def pack_bundle(path: Path, version: str, folder: Path, licence: Path | None = N
         UsageError: ``version`` is none.
         DataError: no bundle, or a damaged one; ``licence`` is no text; the wheel cannot be written.
     """
+    require_writable(folder, folder=True)
     if not VERSION.fullmatch(version):
         raise UsageError(
             f"version {version!r}",
             expected="a version as PEP 440 writes it: 1.0, 1.2.3, 2.0rc1, 1.0.post1, 1.0+robot.7",
         )
     text = None if licence is None else _read(licence)
-    with Bundle.open(path) as bundle:
+    with Bundle.open(find_bundle(path)) as bundle:
         manifest = bundle.manifest
         name, short_name = _names(manifest)
         extra = f"[{manifest.target}]" if manifest.target in EXTRAS else ""

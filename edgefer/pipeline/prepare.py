@@ -14,7 +14,7 @@ from edgefer.data.decode import in_threads
 from edgefer.data.pictures import Picture
 from edgefer.data.registry import find, list_faces
 from edgefer.pipeline import Report, ignore
-from edgefer.pipeline.prepared import Draft, Outcome, crop_path, original_name
+from edgefer.pipeline.prepared import Draft, Outcome, crop_path, original_name, require_unused
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.faces import BlazeFace, Detection, crop_face
@@ -56,11 +56,12 @@ def prepare(settings: PrepareSettings, on_progress: Report = ignore) -> dict[str
     """
     from edgefer.models import get
 
+    require_unused(settings.output)
+    contract = get(settings.model).contract
+    detector = BlazeFace.open(settings.detector, threads=1, min_score=settings.min_score)
     place = find(settings.raw)
     if place is None:
         raise UsageError(f"{settings.raw} is rendered as crops", expected="a folder or list of photos")
-    contract = get(settings.model).contract
-    detector = BlazeFace.open(settings.detector, threads=1, min_score=settings.min_score)
     listing = list_faces(place).of_split(place.split)
     listing.require_sound()
     root = place.path if place.path.is_dir() else place.path.parent

@@ -20,7 +20,7 @@ from edgefer.data.listing import Face
 from edgefer.data.pictures import Picture, PictureFile
 from edgefer.data.sets.folder import SPLITS
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.files import is_inside, unwritable, write_whole
+from edgefer_runtime.files import is_inside, require_writable, unwritable, write_whole
 
 SCHEMA = "edgefer.prepared/1"
 RECORD, LIST, JOURNAL = "prepared.json", "faces.csv", "journal.jsonl"
@@ -60,10 +60,7 @@ class Draft:
     """
 
     def __init__(self, output: Path, made: Mapping[str, Any]) -> None:
-        if output.exists():
-            raise DataError(
-                f"{output} exists", expected="an unused name", action="choose another, or remove it yourself"
-            )
+        require_unused(output)
         self._output, self._made = output, dict(made)
         self._lock = threading.Lock()
         self._folder = output.with_name(f".{output.name}.preparing")
@@ -134,6 +131,19 @@ class Draft:
                 journal.write("\n" + json.dumps(line))
         except OSError as error:
             raise unwritable(self._output, error) from error
+
+
+def require_unused(output: Path) -> None:
+    """Notice before the work what would stop a prepared folder after it.
+
+    Raises:
+        DataError: ``output`` exists, or nothing can be written beside it.
+    """
+    if output.exists():
+        raise DataError(
+            f"{output} exists", expected="an unused name", action="choose another, or remove it yourself"
+        )
+    require_writable(output, folder=True)
 
 
 def crop_path(face: Face, original: str, splits: Iterable[str]) -> str:

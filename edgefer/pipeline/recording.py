@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgefer.pipeline.footage import Footage, Frame
 from edgefer_runtime.camera import import_opencv
 from edgefer_runtime.errors import DataError, UsageError
-from edgefer_runtime.files import replacing, replacing_folder
+from edgefer_runtime.files import replacing, replacing_folder, require_writable
 from edgefer_runtime.messages.schema import FacesMessage, encode_faces
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
@@ -75,14 +75,10 @@ def require_output(path: Path, footage: Footage) -> None:
     Raises:
         UsageError, MissingError: as :func:`record`.
     """
+    require_place(path)
     if path == STANDARD_OUTPUT:
         return
     ending = path.suffix
-    if ending and ending not in (JSON_LINES, *CODECS, *PICTURES):
-        raise UsageError(
-            f"-o {path}",
-            expected=f"a name that ends in {', '.join((JSON_LINES, *CODECS, *PICTURES))}, or a folder",
-        )
     if ending in CODECS:
         import_opencv("to write a video; a folder of pictures needs none")
         if footage.hz is None:
@@ -93,6 +89,23 @@ def require_output(path: Path, footage: Footage) -> None:
         raise UsageError(f"-o {path}: what is to be read", expected="another name")
     if not ending and path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UsageError(f"-o {path}: it is there already", expected="a new or empty folder")
+
+
+def require_place(path: Path) -> None:
+    """Notice of the output alone, before anything is opened, what would stop the recording.
+
+    Raises:
+        UsageError: an ending that is none.
+        DataError: nothing can be written there.
+    """
+    if path == STANDARD_OUTPUT:
+        return
+    if path.suffix and path.suffix not in (JSON_LINES, *CODECS, *PICTURES):
+        raise UsageError(
+            f"-o {path}",
+            expected=f"a name that ends in {', '.join((JSON_LINES, *CODECS, *PICTURES))}, or a folder",
+        )
+    require_writable(path, folder=not path.suffix)
 
 
 class _JsonLines:

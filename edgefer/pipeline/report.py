@@ -8,7 +8,7 @@ from typing import Any
 
 from edgefer_bench.records import read_records
 from edgefer_runtime.errors import UsageError
-from edgefer_runtime.files import write_whole
+from edgefer_runtime.files import require_writable, write_whole
 
 KINDS = (".html", ".md", ".csv")
 
@@ -28,6 +28,7 @@ def write_report(places: Sequence[Path], output: Path) -> int:
     )
     if output.suffix not in renderers:
         raise UsageError(f"{output}: no report's name", expected=f"a name that ends in {', '.join(KINDS)}")
+    require_writable(output)
     records = sorted(
         (record for place in places for record in read_records(place)), key=lambda record: record["run"]
     )

@@ -15,7 +15,8 @@ import numpy as np
 
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.footage import Footage, Frame, Playback, find_footage
-from edgefer.pipeline.recording import Recording, record, require_output
+from edgefer.pipeline.recording import Recording, record, require_output, require_place
+from edgefer.pipeline.subjects import find_bundle
 from edgefer.pipeline.window import Window
 from edgefer.training.interrupt import stop_on_signal
 from edgefer_runtime import Face, FaceAnalyzer
@@ -23,7 +24,7 @@ from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
 from edgefer_runtime.errors import EdgeferError, UsageError
 from edgefer_runtime.faces import BlazeFace
-from edgefer_runtime.messages import FacesMessage, Publisher, faces_as_json, open_publisher
+from edgefer_runtime.messages import FacesMessage, Publisher, faces_as_json, open_publisher, require_address
 from edgefer_runtime.overlay import Overlay
 
 RECONNECT_S = 30.0
@@ -143,6 +144,11 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         DeviceError: a camera that is not there or was lost; no screen; nobody to publish to.
         MissingError: a library that is needed is not installed.
     """
+    for path in settings.outputs:
+        require_place(path)
+    bundle = find_bundle(settings.bundle)
+    for address in settings.publish:
+        require_address(address)
     footage = find_footage(settings.source, settings.hz)
     if settings.live and footage.hz is None:
         raise UsageError(f"--live with {footage.name}", expected="a film or a camera")
@@ -150,7 +156,7 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         require_output(path, footage)
     with ExitStack() as stack:
         request = stack.enter_context(stop_on_signal())
-        analyzer = stack.enter_context(_analyzer(settings))
+        analyzer = stack.enter_context(_analyzer(settings, bundle))
         engine = analyzer.classifier.engine
         done = Run(analyzer.classifier.bundle.manifest.name, engine.provider, outputs=settings.outputs)
         window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
@@ -177,11 +183,11 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     return done
 
 
-def _analyzer(settings: RunSettings) -> FaceAnalyzer:
+def _analyzer(settings: RunSettings, bundle: Path) -> FaceAnalyzer:
     """Opened, and called once: first calls are slow ones."""
     detector = BlazeFace.open(settings.detector, threads=settings.threads, min_score=settings.min_score)
     analyzer = FaceAnalyzer.open(
-        settings.bundle,
+        bundle,
         detector=detector,
         detect_every=settings.detect_every,
         smoothing_s=settings.smoothing_s,

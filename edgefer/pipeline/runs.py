@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,7 +19,7 @@ from typing import Any
 from edgefer.models import get
 from edgefer.training.differences import differences, listed
 from edgefer_runtime.errors import UsageError
-from edgefer_runtime.files import unwritable, write_whole
+from edgefer_runtime.files import require_writable, unwritable, write_whole
 
 RUNS = Path("runs")
 """Where a user's own checkpoints, bundles and records gather, below the folder edgefer is called in."""
@@ -99,7 +98,7 @@ def choose_folder(
         folder = _next(usual, alone)
         if folder != usual:
             on_note(f"{usual} holds another training; this one goes to {folder}")
-    require_writable(folder)
+    require_writable(folder, folder=True)
     return folder
 
 
@@ -132,21 +131,6 @@ def require_resumable(folder: Path, settings: Settings) -> None:
             expected="the same settings as before",
             action="resume with those, or start without --resume in another folder",
         )
-
-
-def require_writable(folder: Path) -> None:
-    """Notice before any work that nothing can be written to ``folder``; nothing is created.
-
-    Raises:
-        DataError: it is a file, or neither it nor a folder above it can be written to.
-    """
-    above = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
-    if not above.is_dir():
-        raise unwritable(folder, NotADirectoryError(f"{above} is no folder"))
-    try:
-        tempfile.TemporaryFile(dir=above).close()  # Rights alone do not tell: read-only and full disks.
-    except OSError as error:
-        raise unwritable(folder, error) from error
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,17 @@ import numpy as np
 from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report, counting, ignore
-from edgefer.pipeline.calibrate import open_calibration
+from edgefer.pipeline.calibrate import open_calibration, require_calibration
 from edgefer.pipeline.candidates import Candidates
 from edgefer.pipeline.faces import load_faces
+from edgefer.pipeline.outline import outline, require_fit
 from edgefer.pipeline.requirements import require
-from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_bench.drop import accuracy_drop
 from edgefer_bench.scoring import check_classes
 from edgefer_bench.sensitivity_report import FORMS, write_sensitivity
 from edgefer_runtime.errors import UsageError
+from edgefer_runtime.files import require_writable
 
 if TYPE_CHECKING:
     from edgefer.training.checkpoint import Checkpoint
@@ -66,12 +68,13 @@ def rank_sensitivity(settings: SensitivitySettings, on_progress: Report = ignore
         UsageError, DataError: no such model, set or target, or a file that cannot be written.
         MissingError: something is not installed.
     """
-    require("export", "ranking modules")
     if settings.output is not None:
         if settings.output.suffix.lower() not in FORMS:
             raise UsageError(f"{settings.output}: no ranking's name", expected=f"one in {', '.join(FORMS)}")
         if settings.output.suffix.lower() != ".csv":
             require("report", "drawing a ranking")
+        require_writable(settings.output)
+    _require_sound(settings)
     from edgefer_calibration.sensitivity import error_of, rank_modules
 
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
@@ -115,15 +118,24 @@ def rank_sensitivity(settings: SensitivitySettings, on_progress: Report = ignore
     return found
 
 
+def _require_sound(settings: SensitivitySettings) -> None:
+    """Try what names mean, and whether they go together, before any work."""
+    from edgefer_export import targets
+
+    targets.require(targets.get(settings.target), "int8")
+    card, source = locate_checkpoint(settings.model, settings.variant)
+    get(card.model).require_deployable(card.variant)
+    require_fit(card.classes, source, outline(settings.data))
+    require_calibration(settings.calibration)
+    require("export", "ranking modules")
+
+
 def _candidates(
     settings: SensitivitySettings, checkpoint: Checkpoint, folder: Path, on_progress: Report
 ) -> Candidates:
     from edgefer_export import export_onnx, targets
 
-    target = targets.get(settings.target)
-    targets.require(target, "int8")
-    spec = get(checkpoint.model)
-    spec.require_deployable(checkpoint.variant)
+    target, spec = targets.get(settings.target), get(checkpoint.model)
     graph = export_onnx(
         checkpoint.network(),
         contract=checkpoint.contract,

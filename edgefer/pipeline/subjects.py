@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 from edgefer.models import MODELS, get
 from edgefer.pipeline.requirements import require
 from edgefer.pipeline.runs import BEST, RUNS, trained_under, training_folder
-from edgefer_runtime.bundle import Bundle
+from edgefer.training.card import Card, read_card
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.installed import find_installed
 from edgefer_runtime.manifest import MANIFEST
+from edgefer_runtime.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from edgefer.training.checkpoint import Checkpoint
+    from edgefer_runtime.bundle import Bundle
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The weights that come with edgefer."""
 
 
-def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, Path]:
-    """The checkpoint that ``name`` means, and where it lies.
+def locate_checkpoint(name: str, variant: str | None = None) -> tuple[Card, Path]:
+    """What the checkpoint that ``name`` means says of itself, and where it lies; torch is not imported.
 
     A path means itself. A model's name means the best checkpoint of the training of the variant under
     ``runs/`` that ended last, else of one that was interrupted, else the weights shipped with edgefer.
@@ -29,37 +32,47 @@ def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, 
     Raises:
         UsageError: no model of that name, or no such variant.
         DataError: no checkpoint of that variant, or a file that is none.
-        MissingError: torch is not installed.
     """
-    require("train", "opening a checkpoint")
-    from edgefer.training.checkpoint import load_checkpoint
-
     if name not in MODELS:
         path = Path(name)
         if not path.exists():
             raise UsageError(
                 f"{name} is neither a model nor a file",
                 expected=f"one of {', '.join(MODELS)}, or a checkpoint's path",
-                action="see `edgefer models`",
+                action=" ".join(filter(None, (did_you_mean(name, MODELS), "see `edgefer models`"))),
             )
-        checkpoint = load_checkpoint(path)
-        if variant not in (None, checkpoint.variant):
+        card = read_card(path)
+        get(card.model)
+        if variant not in (None, card.variant):
             raise UsageError(
-                f"{path} holds {checkpoint.model} of variant {checkpoint.variant!r}",
+                f"{path} holds {card.model} of variant {card.variant!r}",
                 expected=f"variant {variant!r}",
-                action=f"leave --variant out, or: edgefer train {checkpoint.model} --variant {variant}",
+                action=f"leave --variant out, or: edgefer train {card.model} --variant {variant}",
             )
-        return checkpoint, path
-    spec = get(name)
-    variant = spec.resolve_variant(variant)
+        return card, path
+    variant = get(name).resolve_variant(variant)
     for path in checkpoints_of(name, variant):
-        return load_checkpoint(path), path
+        return read_card(path), path
     trained = training_folder(name, variant) / BEST
     raise DataError(
         f"no weights of {name}, variant {variant!r}",
         expected=f"a checkpoint at {trained}, or weights shipped with edgefer",
         action=f"train it: edgefer train {name} --variant {variant}",
     )
+
+
+def find_checkpoint(name: str, variant: str | None = None) -> tuple[Checkpoint, Path]:
+    """The checkpoint that ``name`` means, and where it lies, as :func:`locate_checkpoint` finds it.
+
+    Raises:
+        UsageError, DataError: as there; DataError also for weights that are not the checkpoint's.
+        MissingError: torch is not installed.
+    """
+    _, path = locate_checkpoint(name, variant)
+    require("train", "opening a checkpoint")
+    from edgefer.training.checkpoint import load_checkpoint
+
+    return load_checkpoint(path), path
 
 
 def checkpoints_of(model: str, variant: str) -> list[Path]:
@@ -74,18 +87,60 @@ def is_bundle(path: Path) -> bool:
     return path.suffix == ".edgefer" or (path / MANIFEST).exists()
 
 
+def find_bundle(name: str | Path) -> Path:
+    """The bundle that ``name`` means: at a path, or installed as a package. Opening it verifies it.
+
+    Raises:
+        DataError: there is none; for a model's name, the message tells which bundles there are of it, or
+            how to make one.
+        UsageError: a name that several installed models share.
+    """
+    if Path(name).exists():
+        return Path(name)
+    try:
+        return find_installed(str(name))
+    except DataError as error:
+        raise _no_bundle(str(name), error) from None
+
+
+def bundles_made(model: str = "*") -> list[Path]:
+    """Folders of the bundles under ``runs/``, of one model or of all."""
+    return sorted(path.parent for path in RUNS.glob(f"{model}/*/{MANIFEST}"))
+
+
+def _no_bundle(name: str, error: DataError) -> DataError:
+    """As ``error``, which tells of installed models, with what there is of a model of the zoo."""
+    model = next((each for each in MODELS if name == each or name.startswith(f"{each}-")), None)
+    if model is None:
+        hint = did_you_mean(name, [*MODELS, *map(str, bundles_made())])
+        return DataError(error.found, expected=error.expected, action=hint or error.action)
+    made = [str(path) for path in bundles_made(model)]
+    if not made:
+        return DataError(
+            f"{name}: no such bundle, and none of {model} under {RUNS}",
+            expected="a bundle's folder or .edgefer file, or the name of an installed model",
+            action=f"make one: edgefer export {model} --int8",
+        )
+    return DataError(
+        f"{name}: no such bundle",
+        expected=f"a bundle of {model} that is here: {', '.join(made)}",
+        action=f"name one of them: {made[0]}",
+    )
+
+
 def open_bundles(paths: Sequence[Path]) -> list[Bundle]:
     """Open the bundles named, or all of those under ``runs/`` when none is.
 
     Raises:
         DataError: one of them is no bundle or is damaged, or there is none.
     """
-    if not paths:
-        paths = sorted(path.parent for path in RUNS.glob(f"*/*/{MANIFEST}"))
+    from edgefer_runtime.bundle import Bundle
+
+    paths = paths or bundles_made()
     if not paths:
         raise DataError(
             f"no bundles under {RUNS.resolve()}",
             expected="bundles made by `edgefer export`",
             action="edgefer export pattlite --int8, or name bundles",
         )
-    return [Bundle.open(path) for path in paths]
+    return [Bundle.open(path) for path in [find_bundle(path) for path in paths]]

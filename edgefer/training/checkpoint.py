@@ -19,14 +19,14 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 
 from edgefer.models import get
+from edgefer.training.card import SCHEMA, find_card
+from edgefer.training.card import not_a_checkpoint as _not_a_checkpoint
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-SCHEMA = "edgefer.checkpoint/1"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     Raises:
         DataError: there is no checkpoint, or it is damaged, or its weights do not fit its model.
     """
-    card_path = _card_path(Path(path))
+    card_path = find_card(Path(path))
     weights_path = card_path.with_suffix(".safetensors")
     try:
         card = json.loads(card_path.read_bytes())
@@ -143,27 +143,6 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 def weights_sha256(path: Path) -> str:
     """What a checkpoint's card says that its file of weights is."""
     return str(json.loads(path.with_suffix(".json").read_bytes())["weights"]["sha256"])
-
-
-def _card_path(path: Path) -> Path:
-    if path.suffix in (".json", ".safetensors"):
-        return path.with_suffix(".json")
-    if not path.is_dir():
-        raise _not_a_checkpoint(path, "neither a folder nor a .safetensors or .json file")
-    if (path / "best.json").exists():
-        return path / "best.json"
-    cards = [card for card in sorted(path.glob("*.json")) if card.with_suffix(".safetensors").exists()]
-    if len(cards) != 1:
-        raise _not_a_checkpoint(path, f"{len(cards)} checkpoints in the folder")
-    return cards[0]
-
-
-def _not_a_checkpoint(path: Path | str, reason: str) -> DataError:
-    return DataError(
-        f"{path} is no usable checkpoint: {reason}",
-        expected="NAME.safetensors and NAME.json as `edgefer train` writes them",
-        action="name the folder or file of a finished training, or train again",
-    )
 
 
 def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:

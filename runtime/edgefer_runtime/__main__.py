@@ -48,7 +48,7 @@ def predict(options: argparse.Namespace) -> tuple[Any, str]:
         provider = classifier.engine.provider
     probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
     check = CropCheck.open(threads=options.threads)
-    look = check and check(crop)
+    look = check(crop) if check else None
     doubt = None if look is None or look.is_crop else f"this does not look like a face crop: {look}"
     if doubt:
         print(f"note: {options.image}: {doubt}; the label is that of the whole picture", file=sys.stderr)

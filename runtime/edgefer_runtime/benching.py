@@ -156,6 +156,20 @@ class BenchRun:
         return cls(facts, engines)
 
 
+def require_enough(faces: int, batch: int) -> None:
+    """Raise unless there are faces enough to rotate over, a batch a call.
+
+    Raises:
+        DataError: there are not.
+    """
+    if faces < MeasureSettings.min_inputs * batch:
+        raise DataError(
+            f"{faces} faces to measure on",
+            expected=f"at least {MeasureSettings.min_inputs * batch}",
+            action="choose a larger set or split",
+        )
+
+
 def run_bench(
     bundles: Sequence[Bundle],
     images: Images,
@@ -180,12 +194,7 @@ def run_bench(
         DeviceError, MissingError: an engine cannot be opened here.
     """
     batch = common_batch(bundles)
-    if len(images) < MeasureSettings.min_inputs * batch:
-        raise DataError(
-            f"{len(images)} faces to measure on",
-            expected=f"at least {MeasureSettings.min_inputs * batch}",
-            action="choose a larger set or split",
-        )
+    require_enough(len(images), batch)
     with pinned(plan.cores) as cores:
         environment = probe()  # before there is any load of our own
         footprints: list[Footprint] = []

@@ -13,6 +13,8 @@ A broken invariant of our own is no EdgeferError: it stays an ordinary exception
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 
 class EdgeferError(Exception):
     """A failure that its message explains.
@@ -23,6 +25,7 @@ class EdgeferError(Exception):
         action: what the user can do next.
     """
 
+    SCHEMA: ClassVar[str] = "edgefer.error/1"
     exit_code = 1
 
     def __init__(self, found: str, *, expected: str = "", action: str = "") -> None:
@@ -36,6 +39,17 @@ class EdgeferError(Exception):
         if self.action:
             lines.append(f"to do: {self.action}")
         return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The failure as a JSON object; ``code`` names its kind: ``usage``, ``data``, ``check``, ..."""
+        return {
+            "schema": self.SCHEMA,
+            "code": type(self).__name__.removesuffix("Error").lower(),
+            "found": self.found,
+            "expected": self.expected,
+            "to_do": self.action,
+            "exit_code": self.exit_code,
+        }
 
 
 def kind_of(exit_code: int) -> type[EdgeferError]:

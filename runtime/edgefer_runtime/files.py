@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -73,6 +74,29 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def require_writable(path: Path, *, folder: bool = False) -> None:
+    """Try whether a file can be written at ``path``, or a folder filled, before the work for it begins.
+
+    Something is really written, to the nearest folder that is there, and removed: what a file system
+    refuses is not to be told from permissions alone. Nothing is made.
+
+    Raises:
+        DataError: it cannot.
+    """
+    try:
+        if path.exists() and path.is_dir() != folder:
+            raise DataError(
+                f"{path}: cannot be written (a {'file' if folder else 'folder'} is there)",
+                expected=f"the name of a {'folder' if folder else 'file'}",
+                action="choose another name",
+            )
+        around = [path, *path.parents] if folder else path.parents
+        with tempfile.TemporaryFile(dir=next(each for each in around if each.exists()), prefix=".edgefer-"):
+            pass
+    except OSError as error:
+        raise unwritable(path, OSError(error.errno, error.strerror)) from error
 
 
 def sibling(path: Path) -> Path:

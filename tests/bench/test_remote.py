@@ -196,10 +196,12 @@ def test_a_key_that_changed_and_one_nobody_knows(known, make_bundle, faces):
     known.know(known.folder / "user_key.pub")  # a key, and not the host's
     with pytest.raises(DeviceError, match="host key is not the one known") as caught:
         bench_far(known.host(), [make_bundle()], faces, QUICK)
-    assert "ssh-keygen -R 127.0.0.1" in caught.value.action
+    port = known.host().port
+    assert f"ssh-keygen -R '[127.0.0.1]:{port}'" in caught.value.action
     (known.folder / "known_hosts").write_text("")
-    with pytest.raises(DeviceError, match="host key is not known here"):
+    with pytest.raises(DeviceError, match="host key is not known here") as caught:
         bench_far(known.host(), [make_bundle()], faces, QUICK)
+    assert f"ssh -p {port} " in caught.value.action
 
 
 def test_no_server_no_key_no_name(known):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from edgefer.models import MODELS, get
+from edgefer.models import MODELS, Counts, count, get, keras_total, macs
 from edgefer_runtime.errors import UsageError
 
 
@@ -28,3 +28,13 @@ def test_every_leaked_row_says_why():
 def test_importing_the_zoo_imports_no_torch():
     code = "import sys, edgefer.models as m; m.get('pattlite'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_sizes_that_are_listed_are_those_of_the_networks(name):
+    spec = MODELS[name]
+    counted = {
+        variant: Counts(count(spec, variant), keras_total(spec, variant), macs(spec, variant))
+        for variant in spec.variants
+    }
+    assert counted == dict(spec.counts)

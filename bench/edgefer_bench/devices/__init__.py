@@ -15,6 +15,7 @@ from typing import Any
 
 from edgefer_runtime.board import Board
 from edgefer_runtime.errors import DeviceError
+from edgefer_runtime.suggestions import unknown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,11 +95,13 @@ def named(name: str) -> list[Device]:
     """
     found = [device for device in profiles().values() if name in (device.name, device.family)]
     if not found:
-        raise DeviceError(
-            f"no device profile {name!r}",
-            expected=f"one of {', '.join(known_devices())}",
+        raise unknown(
+            "device",
+            name,
+            known_devices(),
             action="see `edgefer devices`; leave --device out to measure this machine, or reach another "
             "with --host user@robot",
+            kind=DeviceError,
         )
     return found
 

@@ -18,6 +18,7 @@ from edgefer_runtime.leash import BEAT_S
 
 CONNECT_S = 10
 POLL_S = 0.01
+SSH_PORT = 22
 FAILED = 255
 """Exit code of ssh itself; any other is the command's."""
 
@@ -168,14 +169,21 @@ class Answer:
 
 def unreachable(host: Host, told: str) -> DeviceError:
     """The error that says in plain words why ssh failed."""
-    known = f"ssh {host.address} once, and compare the fingerprint"
-    forget = f"ssh-keygen -R {_bare(host)} if it was set up anew, then {known}"
+    port = "" if host.port is None else f"-p {host.port} "
+    own = f"{shlex.join(host.ssh_options)} " if host.ssh_options else ""
+    known = f"ssh {port}{own}{host.address} once, and compare the fingerprint"
+    forget = f"ssh-keygen -R {_known_as(host)} if it was set up anew, then {known}"
+    asked = f" ({host.port})" if host.port else ""
     causes = (
         ("IDENTIFICATION HAS CHANGED", "its host key is not the one known here", forget),
         ("Host key verification failed", "its host key is not known here", known),
-        ("Permission denied", "it takes none of the keys offered", f"ssh-copy-id {host.address}"),
+        ("Permission denied", "it takes none of the keys offered", f"ssh-copy-id {port}{host.address}"),
         ("Could not resolve", "nobody knows that name", "check the name, or add it to ~/.ssh/config"),
-        ("Connection refused", "no ssh server listens there", "start sshd on it, or check name and port"),
+        (
+            "Connection refused",
+            "no ssh server listens there",
+            f"start sshd there, or check name and port{asked}",
+        ),
         ("timed out", "it does not answer", "check that it is on and in this network"),
         ("No route to host", "it does not answer", "check that it is on and in this network"),
     )
@@ -192,5 +200,7 @@ def unreachable(host: Host, told: str) -> DeviceError:
     )
 
 
-def _bare(host: Host) -> str:
-    return host.address.rpartition("@")[2]
+def _known_as(host: Host) -> str:
+    """What ``known_hosts`` calls a host, quoted for a shell where that is needed."""
+    bare = host.address.rpartition("@")[2]
+    return bare if host.port in (None, SSH_PORT) else shlex.quote(f"[{bare}]:{host.port}")

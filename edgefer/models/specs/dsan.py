@@ -1,6 +1,6 @@
 """DSAN: what its paper says about it."""
 
-from edgefer.models.spec import ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, ModelSpec, PublishedRow
 from edgefer.models.specs import IMAGENET_MEAN, IMAGENET_STD
 from edgefer_runtime.contract import InputContract
 
@@ -15,6 +15,9 @@ DSAN = ModelSpec(
     published_parameters=11_330_000,
     published_convention="trainable parameters without the losses' class centres, printed as 11.33 M",
     module="edgefer.models.dsan",
+    counts={
+        "full": Counts(11_327_506, 11_337_490, 1_813_711_104),
+    },
     output="probabilities",
     published=(
         PublishedRow(

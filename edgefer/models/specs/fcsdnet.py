@@ -1,6 +1,6 @@
 """FCSDNet: what its paper says about it."""
 
-from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 FCSDNET = ModelSpec(
@@ -16,6 +16,12 @@ FCSDNET = ModelSpec(
     module="edgefer.models.fcsdnet",
     sizes=InputSizes(29),
     variant_sizes={"max-ceil": InputSizes(3), "avg-ceil": InputSizes(3)},
+    counts={
+        "max-ceil": Counts(4_284_105, 4_293_845, 314_149_524),
+        "avg-ceil": Counts(4_284_105, 4_293_845, 314_149_524),
+        "max-floor": Counts(4_284_105, 4_293_845, 255_375_706),
+        "avg-floor": Counts(4_284_105, 4_293_845, 255_375_706),
+    },
     published=(
         PublishedRow("official split", "usable", {"RAF-DB": 83.18}),
         PublishedRow(

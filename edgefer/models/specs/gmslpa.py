@@ -1,6 +1,6 @@
 """GMS-LPA: what its paper says about it."""
 
-from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, InputSizes, ModelSpec, PublishedRow
 from edgefer.models.specs import IMAGENET_MEAN, IMAGENET_STD
 from edgefer_runtime.contract import InputContract
 
@@ -18,6 +18,12 @@ GMSLPA = ModelSpec(
     module="edgefer.models.gmslpa",
     sizes=InputSizes(25, multiple=4, reduction=8),
     variant_sizes=dict.fromkeys(("resnet18", "resnet18-shared"), InputSizes(9, multiple=2, reduction=8)),
+    counts={
+        "full": Counts(66_820_478, 66_968_830, 5_615_731_200),
+        "shared-patch": Counts(27_424_922, 27_499_546, 5_615_731_200),
+        "resnet18": Counts(50_211_710, 50_255_102, 3_637_571_072),
+        "resnet18-shared": Counts(18_731_162, 18_751_514, 3_637_571_072),
+    },
     published=(
         PublishedRow(
             "GMS-LPA",

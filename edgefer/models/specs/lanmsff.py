@@ -1,6 +1,6 @@
 """LANMSFF: what its paper says about it."""
 
-from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 SELECTED = "in the authors' notebook the reported fold also stops training and lowers the learning rate"
@@ -17,6 +17,12 @@ LANMSFF = ModelSpec(
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.lanmsff",
     sizes=InputSizes(16),
+    counts={
+        "full": Counts(356_294, 358_406, 300_586_476),
+        "no-pwfs": Counts(357_302, 359_414, 300_587_484),
+        "no-massatt": Counts(349_417, 351_529, 300_550_980),
+        "plain": Counts(350_425, 352_537, 300_551_988),
+    },
     published=(
         PublishedRow(
             "whole model",

@@ -1,6 +1,6 @@
 """PAtt-Lite: what its paper says about it."""
 
-from edgefer.models.spec import InputSizes, ModelSpec, PublishedRow
+from edgefer.models.spec import Counts, InputSizes, ModelSpec, PublishedRow
 from edgefer_runtime.contract import InputContract
 
 ACROSS_BATCH = "attention runs across the batch, and the test batches are sorted by class"
@@ -17,6 +17,14 @@ PATTLITE = ModelSpec(
     published_convention="Keras total: trainable parameters and moving statistics",
     module="edgefer.models.pattlite",
     sizes=InputSizes(81),
+    counts={
+        "head": Counts(1_093_000, 1_102_664, 336_811_232),
+        "none": Counts(1_092_999, 1_102_663, 336_786_656),
+        "patch": Counts(1_093_000, 1_102_664, 336_786_656),
+        "feat": Counts(1_093_000, 1_102_664, 336_786_656),
+        "head-qkv": Counts(1_096_167, 1_105_831, 336_823_520),
+        "batch": Counts(1_093_000, 1_102_664, 336_786_656),
+    },
     research_variants={"batch": "its module 'attention' mixes the faces of a batch"},
     published=(
         PublishedRow(

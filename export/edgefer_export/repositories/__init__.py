@@ -18,6 +18,7 @@ from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import replacing_folder
 from edgefer_runtime.manifest import OWN_FILES
+from edgefer_runtime.suggestions import unknown
 
 __all__ = ["SERVERS", "Repository", "require_served", "write_repository"]
 
@@ -46,7 +47,7 @@ def require_served(name: str, targets: Sequence[str]) -> None:
         UsageError: it does not, or there is no such server.
     """
     if name not in SERVERS:
-        raise UsageError(f"format {name!r}", expected=f"one of {', '.join(SERVERS)}")
+        raise unknown("format", name, SERVERS)
     server = SERVERS[name]
     if not {*server.targets} & {*targets}:
         raise UsageError(

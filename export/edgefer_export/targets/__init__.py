@@ -6,6 +6,7 @@ from importlib import import_module
 
 from edgefer_export.targets.base import BuiltEngine, Layer, Target
 from edgefer_runtime.errors import MissingError, UsageError
+from edgefer_runtime.suggestions import unknown
 
 __all__ = ["TARGETS", "BuiltEngine", "Layer", "Target", "get", "installed", "require"]
 
@@ -19,7 +20,7 @@ def get(name: str) -> Target:
         UsageError: there is no such target.
     """
     if name not in TARGETS:
-        raise UsageError(f"target {name!r}", expected=f"one of {', '.join(TARGETS)}")
+        raise unknown("target", name, TARGETS)
     target: Target = import_module(f"edgefer_export.targets.{name.replace('-', '_')}").TARGET
     return target
 

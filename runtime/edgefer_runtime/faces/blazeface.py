@@ -20,6 +20,7 @@ from edgefer_runtime.faces.detection import LANDMARKS, Detection
 from edgefer_runtime.faces.letterbox import letterbox
 from edgefer_runtime.faces.suppression import merge
 from edgefer_runtime.images import check_crop
+from edgefer_runtime.suggestions import unknown
 
 WEIGHTS = Path(__file__).parent / "weights"
 COLUMNS = (
@@ -69,7 +70,7 @@ class BlazeFace:
             MissingError: neither library is installed.
         """
         if model not in GRIDS:
-            raise UsageError(f"no face detector {model!r}", expected=f"one of {', '.join(GRIDS)}")
+            raise unknown("face detector", model, GRIDS)
         if not 0 < min_score < 1:
             raise UsageError(f"faces of score {min_score} and above", expected="a score between 0 and 1")
         bundle = Bundle.open(WEIGHTS / model)

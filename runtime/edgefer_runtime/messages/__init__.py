@@ -12,9 +12,26 @@ from edgefer_runtime.messages.address import Address
 from edgefer_runtime.messages.publisher import Publisher
 from edgefer_runtime.messages.schema import FacesMessage, decode_faces, encode_faces, faces_as_json
 
-__all__ = ["FacesMessage", "Publisher", "decode_faces", "encode_faces", "faces_as_json", "open_publisher"]
+__all__ = [
+    "FacesMessage",
+    "Publisher",
+    "decode_faces",
+    "encode_faces",
+    "faces_as_json",
+    "open_publisher",
+    "require_address",
+]
 
 PUBLISHERS = {"mqtt": "mqtt:MqttPublisher", "mqtts": "mqtt:MqttPublisher", "zenoh": "zenoh:ZenohPublisher"}
+
+
+def require_address(address: str) -> None:
+    """Raise unless :func:`open_publisher` knows addresses of this form; no library is imported.
+
+    Raises:
+        UsageError: it does not.
+    """
+    Address.parse(address.partition("?")[0], *PUBLISHERS)
 
 
 def open_publisher(address: str) -> Publisher:
@@ -29,8 +46,8 @@ def open_publisher(address: str) -> Publisher:
         MissingError: the library is not installed.
         DataError: a file cannot be read.
     """
+    require_address(address)
     place, _, query = address.partition("?")
-    Address.parse(place, *PUBLISHERS)
     module, name = PUBLISHERS[place.partition(":")[0]].split(":")
     publisher: Callable[..., Publisher] = getattr(import_module(f"{__name__}.{module}"), name)
     known = sorted({*signature(publisher).parameters} - {"address"})
