@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import torch
 from safetensors import SafetensorError
@@ -20,13 +20,37 @@ from safetensors.torch import save as write_safetensors
 
 from edgefer.models import get
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
+from edgefer_runtime.manifest import Classes, Name, require_classes
+from edgefer_runtime.tables import Within, read_table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SCHEMA = "edgefer.checkpoint/1"
+TRAIN_AGAIN = "name the folder or file of a finished training, or train again"
+MOST_BYTES = 2 << 30
+"""Of a weights' file: the largest network of the zoo has a fortieth of it."""
+
+
+class WeightsFile(TypedDict):
+    """What a checkpoint's JSON file says of the weights beside it."""
+
+    bytes: Annotated[int, Within(1, MOST_BYTES)]
+    sha256: str
+
+
+class Card(TypedDict):
+    """A checkpoint's JSON file."""
+
+    model: Name
+    variant: Name
+    classes: Classes
+    input: InputContract
+    weights: WeightsFile
+    provenance: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,36 +130,44 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     card_path = _card_path(Path(path))
     weights_path = card_path.with_suffix(".safetensors")
     try:
-        card = json.loads(card_path.read_bytes())
-        content = weights_path.read_bytes()
-    except FileNotFoundError as error:
-        raise _not_a_checkpoint(path, f"{error.filename} is missing") from error
-    except ValueError as error:
-        raise _not_a_checkpoint(path, f"{card_path.name} is not JSON ({error})") from error
-    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
-        raise _not_a_checkpoint(path, f"{card_path.name} does not say schema {SCHEMA!r}")
-    try:
-        written = card["weights"]
-        if (len(content), hashlib.sha256(content).hexdigest()) != (written["bytes"], written["sha256"]):
-            raise _not_a_checkpoint(
-                path, f"{weights_path.name} ({len(content)} bytes) does not match {card_path.name}"
-            )
+        card = require_schema(read_json(card_path), SCHEMA, card_path.name, action=TRAIN_AGAIN)
+        read = read_table(Card, card, card_path.name)
+        require_classes(read["classes"], card_path.name)
+        content = _read_weights(weights_path, read["weights"])
         checkpoint = Checkpoint(
-            model=card["model"],
-            variant=card["variant"],
-            classes=tuple(card["classes"]),
-            contract=InputContract.from_json(card["input"]),
+            model=read["model"],
+            variant=read["variant"],
+            classes=read["classes"],
+            contract=read["input"],
             weights={name: _restored(tensor) for name, tensor in parse_safetensors(content).items()},
-            provenance=card["provenance"],
+            provenance=read["provenance"],
         )
         with torch.device("meta"):
             shapes = get(checkpoint.model).build(checkpoint.variant, len(checkpoint.classes))
-    except (KeyError, TypeError, SafetensorError) as error:
-        raise _not_a_checkpoint(path, f"{type(error).__name__}: {error}") from error
-    except UsageError as error:
-        raise _not_a_checkpoint(path, error.found) from error
+    except (DataError, UsageError) as error:
+        raise _not_a_checkpoint(path, error.found, error.expected) from error
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise _not_a_checkpoint(path, f"{weights_path.name}: {type(error).__name__}: {error}") from error
     _check_weights(checkpoint, shapes)
     return checkpoint
+
+
+def _read_weights(path: Path, stated: WeightsFile) -> bytes:
+    """The content of the weights' file, which must be the one that the JSON file states; no more is read.
+
+    Raises:
+        DataError: it is missing, or another.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(stated["bytes"] + 1)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    if len(content) != stated["bytes"] or hashlib.sha256(content).hexdigest() != stated["sha256"]:
+        raise DataError(f"{path.name} ({path.stat().st_size} bytes) does not match the JSON file beside it")
+    return content
 
 
 def _card_path(path: Path) -> Path:
@@ -151,11 +183,11 @@ def _card_path(path: Path) -> Path:
     return cards[0]
 
 
-def _not_a_checkpoint(path: Path | str, reason: str) -> DataError:
+def _not_a_checkpoint(path: Path | str, reason: str, expected: str = "") -> DataError:
     return DataError(
         f"{path} is no usable checkpoint: {reason}",
-        expected="NAME.safetensors and NAME.json as `edgefer train` writes them",
-        action="name the folder or file of a finished training, or train again",
+        expected=expected or "NAME.safetensors and NAME.json as `edgefer train` writes them",
+        action=TRAIN_AGAIN,
     )
 
 
@@ -163,6 +195,7 @@ def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
     if wanted == found:
+        require_finite(checkpoint.weights, checkpoint.model)
         return
     differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     name = differing[0]
@@ -172,6 +205,22 @@ def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:
         expected=f"{name}: {wanted.get(name, 'no such weight')}",
         action="use the checkpoint with the model, variant and classes it was trained for",
     )
+
+
+def require_finite(weights: Mapping[str, Tensor], name: str) -> None:
+    """Raise unless every weight is a finite number: one NaN makes all answers NaN, or the first class.
+
+    Raises:
+        DataError: names the first tensor with one that is not; ``name`` is what the message calls them all.
+    """
+    for tensor, values in weights.items():
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            bad = int((~torch.isfinite(values)).sum())
+            raise DataError(
+                f"{name}: {bad} of {values.numel()} numbers in {tensor} are NaN or infinite",
+                expected="finite weights",
+                action="use the weights of an earlier epoch, or train again with a lower learning rate",
+            )
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:

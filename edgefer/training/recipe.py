@@ -22,8 +22,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from edgefer.training.tables import Within, check_table, read_table
 from edgefer_runtime.errors import DataError, UsageError
+from edgefer_runtime.tables import Within, check_table, read_table
 
 if sys.version_info >= (3, 11):
     import tomllib
