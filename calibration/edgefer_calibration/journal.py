@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgefer_runtime.documents import read_json
+from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import write_whole
 
 SCHEMA = "edgefer.search/1"
@@ -40,9 +42,9 @@ class Journal:
 
 def _read(path: Path, key: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path, limit_bytes=64 << 20)
         if (content["schema"], content["key"]) == (SCHEMA, key):
             return dict(content["answers"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, ValueError, KeyError, TypeError):
         pass  # a file that does not help is no reason to stop: everything in it can be found out again
     return {}

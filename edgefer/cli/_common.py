@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from edgefer_runtime.errors import EdgeferError
+from edgefer_runtime.errors import EdgeferError, visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -78,8 +78,11 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people, on standard error so that standard output stays clean for pipes."""
-    typer.echo(text, err=True)
+    """A line for people, on standard error so that standard output stays clean for pipes.
+
+    Control characters in it, which come from elsewhere, are made visible.
+    """
+    typer.echo(visible(text), err=True)
 
 
 @contextmanager
@@ -91,11 +94,12 @@ def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None
     if quiet or not sys.stderr.isatty():
         yield lambda stage, done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from edgefer.cli.terminal import Console
+
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),

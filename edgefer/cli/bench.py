@@ -78,6 +78,9 @@ def bench(
     failed: dict[str, EdgeferError] = {}
     with progress_bar(quiet=json) as report:
         if hosts := hosts_asked_for(device, host):
+            for each in hosts:
+                if each.source is not None:
+                    say(each.describe())
             records, paths, left_out, failed = bench_hosts(settings, hosts, on_progress=report)
         else:
             records, paths = pipeline.bench_bundles(settings, on_progress=report)
@@ -86,8 +89,7 @@ def bench(
 
         print_json([without_samples(record) for record in records])
     else:
-        from rich.console import Console
-
+        from edgefer.cli.terminal import Console
         from edgefer_bench.further_table import further_table
         from edgefer_bench.tables import bench_table
 

@@ -124,8 +124,7 @@ def study(
     if json:
         print_json(result)
     else:
-        from rich.console import Console
-
+        from edgefer.cli.terminal import Console
         from edgefer_bench.calibration_study import study_table
 
         Console(emoji=False).print(study_table(result))
@@ -145,7 +144,7 @@ def _print(described: dict[str, Any], json: bool) -> None:
     if json:
         print_json(described)
         return
-    from rich.console import Console
+    from edgefer.cli.terminal import Console
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     count, height, width, _ = described["shape"]

@@ -27,8 +27,9 @@ def check(
     if json:
         print_json(to_json(subject, checks))
     else:
-        from rich.console import Console
         from rich.table import Column, Table
+
+        from edgefer.cli.terminal import Console
 
         table = Table(Column("check", no_wrap=True), "", "measured", "limit", "unit")
         for row in checks:

@@ -32,8 +32,7 @@ def compare(
     if json:
         print_json([each.to_json() for each in comparisons])
     else:
-        from rich.console import Console
-
+        from edgefer.cli.terminal import Console
         from edgefer_bench.comparison_table import comparison_table
 
         Console().print(*comparison_table(comparisons), sep="\n")

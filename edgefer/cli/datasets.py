@@ -31,8 +31,9 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
     if json:
         print_json([asdict(entry) for entry in DATASETS.values()])
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from edgefer.cli.terminal import Console
 
     table = Table("set", "what it is", "licence", title="edgefer datasets", title_justify="left")
     for entry in DATASETS.values():
@@ -119,8 +120,9 @@ def prepare(
 
 
 def _print(findings: Findings) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from edgefer.cli.terminal import Console
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{findings.path}: {findings.name} ({findings.layout}), {findings.faces:,} faces")

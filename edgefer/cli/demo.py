@@ -17,8 +17,7 @@ def demo(
     ] = Path("runs/demo"),
 ) -> None:
     """Faces, checked export, INT8, bundles, bench: ends with a table of what INT8 made of PAtt-Lite here."""
-    from rich.console import Console
-
+    from edgefer.cli.terminal import Console
     from edgefer.pipeline.demo import run_demo
     from edgefer_bench.tables import bench_table
 

@@ -23,8 +23,7 @@ def devices(
     if json:
         print_json(rows)
         return
-    from rich.console import Console
-
+    from edgefer.cli.terminal import Console
     from edgefer_bench.rendering import add_row, table
 
     made = table("devices", ("device", "what", "targets", "precisions"), left=4)

@@ -16,8 +16,9 @@ def doctor(json: JsonFlag = False) -> None:
     if json:
         print_json(report)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from edgefer.cli.terminal import Console
 
     console = Console()
     table = Table("", "", title="edgefer doctor", show_header=False)

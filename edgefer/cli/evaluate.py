@@ -54,8 +54,7 @@ def evaluate(
     if json:
         print_json(result)
         return
-    from rich.console import Console
-
+    from edgefer.cli.terminal import Console
     from edgefer_bench.evaluation_tables import evaluation_tables
 
     Console().print(*evaluation_tables(result), sep="\n")

@@ -118,8 +118,7 @@ def export(
 
 def _tell(rows: list[dict[str, Any]]) -> None:
     """What an export came to, for people: tables on standard output, remarks on standard error."""
-    from rich.console import Console
-
+    from edgefer.cli.terminal import Console
     from edgefer_bench.drop_tables import drop_table, profile_answer
     from edgefer_bench.island_tables import front_table
     from edgefer_bench.tables import export_table

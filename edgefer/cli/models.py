@@ -22,7 +22,7 @@ def models(
     if json:
         print_json(described)
         return
-    from rich.console import Console
+    from edgefer.cli.terminal import Console
 
     console = Console()
     console.print(_overview(described))

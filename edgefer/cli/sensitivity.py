@@ -52,8 +52,7 @@ def sensitivity(
     if json:
         print_json(found)
     else:
-        from rich.console import Console
-
+        from edgefer.cli.terminal import Console
         from edgefer_bench.sensitivity_report import sensitivity_table
 
         Console().print(sensitivity_table(found))

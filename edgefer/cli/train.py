@@ -135,8 +135,9 @@ def _training_bar() -> Iterator[Callable[[Standing], None]]:
     if not sys.stderr.isatty():
         yield lambda progress: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+
+    from edgefer.cli.terminal import Console
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, console=Console(stderr=True)) as bars:

@@ -29,6 +29,7 @@ from edgefer.pipeline.train import (
     train_on,
 )
 from edgefer_bench.metrics import evaluate
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
@@ -179,10 +180,10 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
         _write(path, result)
         return result
     try:
-        result = json.loads(path.read_bytes())
-        before, _ = result["settings"], result["folds"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _unusable(path, str(error)) from error
+        kept = require_schema(read_json(path), SCHEMA, path.name, action="")
+        before, _ = dict(kept["settings"]), list(kept["folds"])
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(path, getattr(error, "found", str(error))) from error
     now = json.loads(json.dumps(described))
     if changed := [key for key in now if before.get(key) != now[key]]:
         raise UsageError(
@@ -190,7 +191,7 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
             expected="the same model, recipe, data, folds and seed as before",
             action="resume with those, or start without --resume in another folder",
         )
-    return dict(result)
+    return kept
 
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:

@@ -70,6 +70,17 @@ class Line:
         return f"of 1 to {self.longest} letters without {without}"
 
 
+@dataclass(frozen=True)
+class Filled:
+    """A list that is not empty."""
+
+    def __contains__(self, value: Sequence[Any]) -> bool:
+        return len(value) > 0
+
+    def __str__(self) -> str:
+        return "that is not empty"
+
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -206,8 +217,10 @@ def _convert_list(value: Any, kind: Any, name: str) -> tuple[Any, ...]:
     inner = get_args(kind)
     if not isinstance(value, (list, tuple)):
         raise _misfit(value, kind, name)
-    if inner[1:] == (...,) and inner[0] in _PLAIN and {*map(type, value)} <= _PLAIN[inner[0]]:
-        return tuple(value)  # a record's samples are millions
+    if inner[1:] == (...,) and {*map(type, value)} == {int} and _is_number(inner[0]):
+        for extreme in (min(value), max(value)):  # a record's samples are millions
+            convert(extreme, inner[0], name)
+        return tuple(value)
     kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
     if len(value) != len(kinds):
         raise _misfit(value, kind, name)
@@ -217,7 +230,8 @@ def _convert_list(value: Any, kind: Any, name: str) -> tuple[Any, ...]:
     )
 
 
-_PLAIN: Mapping[Any, set[type]] = {int: {int}, str: {str}, bool: {bool}}
+def _is_number(kind: Any) -> bool:
+    return (get_args(kind)[0] if get_origin(kind) is Annotated else kind) in (int, float)
 
 
 def _fits(value: Any, kind: Any) -> bool:
