@@ -13,57 +13,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edgefer_bench.record_shape import RecordShape, require_consistent
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import replacing
+from edgefer_runtime.tables import read_table
 
 SCHEMA = "edgefer.bench/1"
 SUFFIX = ".bench.json"
+AGAIN = "name a file written by `edgefer bench`, or measure again with this version"
 
 Record = dict[str, Any]
 
-_TEXT, _COUNT, _NUMBER, _OBJECT = (str,), (int,), (int, float), (dict,)
-_MISSING = (type(None),)
-
-FIELDS: Mapping[str, tuple[type, ...]] = {
-    "run": _TEXT,
-    "created": _TEXT,
-    "command": _TEXT,
-    "model": _TEXT,
-    "variant": _TEXT,
-    "target": _TEXT,
-    "precision": _TEXT,
-    "provider": _TEXT,
-    "scenario": _TEXT,
-    "threads": _COUNT,
-    "batch": _COUNT,
-    "p50_ms": _NUMBER + _MISSING,
-    "p90_ms": _NUMBER + _MISSING,
-    "p99_ms": _NUMBER + _MISSING,
-    "load_ms": _NUMBER + _MISSING,
-    "first_call_ms": _NUMBER + _MISSING,
-    "peak_memory_mb": _NUMBER + _MISSING,
-    "size_mb": _NUMBER,
-    "accuracy": _NUMBER,
-    "accuracy_interval": (list,),
-    "accuracy_drop": _NUMBER + _MISSING,
-    "accuracy_drop_ci": (list, *_MISSING),
-    "id": _NUMBER + _MISSING,
-    "bundle": _OBJECT,
-    "footprint": _OBJECT,
-    "faces": _OBJECT,
-    "latency": _OBJECT,
-    "evaluation": _OBJECT,
-    "drop": _OBJECT,
-    "speedup": _OBJECT,
-    "stability": _OBJECT,
-    "environment": _OBJECT,
-    "settings": _OBJECT,
-    "samples": _OBJECT,
-}
-"""Every record's fields beside ``schema``. Times are in ms, sizes in MB (1e6 bytes), accuracy in percent,
-its drop in points, ``id`` in percent per million parameters; null where a number could not be had, the
-reason being in the object that belongs to it."""
-
+LIMIT_BYTES = 512 << 20
+"""Of a record: ten minutes of an engine that takes 0.2 ms are some 50 MB of samples."""
 
 LATER_FIELDS: Mapping[str, Any] = {
     "device": None,
@@ -96,8 +59,10 @@ def write_records(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def _write(record: Record, folder: Path, position: int) -> Path:
-    if problem := _problem(record):
-        raise ValueError(f"not a record: {problem}")
+    try:
+        read_table(RecordShape, record, "record")
+    except DataError as error:
+        raise ValueError(f"not a record: {error.found}; expected: {error.expected}") from error
     parts = (record["run"], f"{position:02d}", record["model"], record["target"], record["precision"])
     path = folder / ("-".join(parts) + SUFFIX)
     if path.exists():
@@ -117,15 +82,14 @@ def read_record(path: Path) -> Record:
     Raises:
         DataError: no such file, no JSON, another schema, or a field missing or of the wrong kind.
     """
+    record = require_schema(
+        read_json(path, limit_bytes=LIMIT_BYTES, action=AGAIN), SCHEMA, str(path), action=AGAIN
+    )
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, f"cannot be read ({error})") from error
-    schema = record.get("schema") if isinstance(record, dict) else None
-    if schema != SCHEMA:
-        raise _unreadable(path, f"has schema {schema!r}")
-    if problem := _problem(record):
-        raise _unreadable(path, problem)
+        read_table(RecordShape, record, str(path))
+        require_consistent(record, str(path))
+    except DataError as error:
+        raise DataError(error.found, expected=error.expected, action=AGAIN) from error
     return {**LATER_FIELDS, **record}
 
 
@@ -146,18 +110,9 @@ def without_samples(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != "samples"}
 
 
-def _problem(record: Record) -> str | None:
-    for name, kinds in FIELDS.items():
-        if name not in record:
-            return f"has no field {name!r}"
-        if not isinstance(record[name], kinds) or isinstance(record[name], bool):
-            return f"holds {record[name]!r:.40} as {name!r}"
-    return None
-
-
 def _unreadable(path: Path, found: str) -> DataError:
     return DataError(
         f"{path}: {found}",
         expected=f"a record of schema {SCHEMA}",
-        action="name a file written by `edgefer bench`, or measure again with this version",
+        action=AGAIN,
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgefer_runtime.documents import read_json
+from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import write_whole
 
 SCHEMA = "edgefer.search/2"
@@ -47,11 +49,11 @@ class Journal:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            content = json.loads(self._path.read_bytes())
+            content = read_json(self._path, limit_bytes=64 << 20)
             if (content["schema"], content["key"]) != (SCHEMA, self._key):
                 return {}
             written = dict(content["answers"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (DataError, KeyError, TypeError):
             return {}  # a file that does not help is no reason to stop: all of it can be found out again
         believed = {
             question: entry["answer"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, TypedDict, cast
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -17,14 +18,33 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from edgefer_calibration.sets import CalibrationSet
+from edgefer_runtime.documents import LIMIT_BYTES, parse_json, require_schema
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import replacing
+from edgefer_runtime.tables import Line, read_table
 
 SCHEMA = "edgefer.calibration/1"
 SUFFIX = ".npz"
 ATTRIBUTE = "attribute/"
 LOCAL_HEADER_BYTES = 30
 """Of a zip member, before its name; the lengths of name and extra field stand in the last four."""
+
+
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile,
+    NotImplementedError, RuntimeError, zlib.error, OverflowError,
+)  # fmt: skip
+"""What damaged, encrypted and unsupported archives and arrays raise."""
+
+
+class About(TypedDict):
+    """``set.json``."""
+
+    name: str
+    classes: tuple[Annotated[str, Line()], ...]
+    strategy: str
+    seed: int
+    sha256: str
 
 
 def require_name(path: Path) -> None:
@@ -70,9 +90,10 @@ def read_set(path: Path) -> CalibrationSet:
     """
     try:
         with ZipFile(path) as archive:
-            about = json.loads(archive.read("set.json"))
-            if about.get("schema") != SCHEMA:
-                raise ValueError(f"schema {about.get('schema')!r}, not {SCHEMA!r}")
+            with archive.open("set.json") as member:
+                text = member.read(LIMIT_BYTES + 1)
+            value = require_schema(parse_json(text, "set.json"), SCHEMA, "set.json", action="")
+            about = read_table(About, value, "set.json")
             arrays = {
                 name.removesuffix(".npy"): _array(archive, name)
                 for name in archive.namelist()
@@ -81,23 +102,23 @@ def read_set(path: Path) -> CalibrationSet:
             images = _stored(path, archive, "images.npy")
         calibration = CalibrationSet(
             images,
-            str(about["name"]),
+            about["name"],
             arrays["indices"].astype(np.int64),
             arrays["labels"].astype(np.int64) if "labels" in arrays else None,
-            tuple(map(str, about["classes"])),
+            about["classes"],
             {
                 name.removeprefix(ATTRIBUTE): values
                 for name, values in arrays.items()
                 if name.startswith(ATTRIBUTE)
             },
-            str(about["strategy"]),
-            int(about["seed"]),
+            about["strategy"],
+            about["seed"],
         )
         if calibration.fingerprint != about["sha256"]:
             raise ValueError("its images are not those it was written with")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile) as error:
+    except (DataError, *UNREADABLE) as error:
         raise DataError(
-            f"{path}: no calibration set that can be used ({error})",
+            f"{path}: no calibration set that can be used ({getattr(error, 'found', error)})",
             expected=f"a {SUFFIX} file of schema {SCHEMA}, as it was written",
             action="make it again: edgefer calibrate make",
         ) from error
@@ -105,6 +126,8 @@ def read_set(path: Path) -> CalibrationSet:
 
 
 def _array(archive: ZipFile, name: str) -> NDArray[np.generic]:
+    if archive.getinfo(name).compress_type != ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
     with archive.open(name) as member:
         return cast(NDArray[np.generic], npy.read_array(member, allow_pickle=False))
 

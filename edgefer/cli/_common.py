@@ -65,10 +65,10 @@ def print_json(value: Any, schema: str = "") -> None:
 
 
 def print_table(*renderables: RenderableType, **options: Any) -> None:
-    """Print tables and lines on standard output; ``options`` are those of :class:`rich.console.Console`."""
+    """Print tables and lines on standard output; ``options`` are those of rich's ``Console``."""
     import io
 
-    from rich.console import Console
+    from edgefer.cli.terminal import Console
 
     text = io.StringIO()
     Console(file=text, force_terminal=sys.stdout.isatty(), **options).print(*renderables, sep="\n")

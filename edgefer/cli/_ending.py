@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from edgefer_runtime.errors import EdgeferError, UsageError
+from edgefer_runtime.errors import EdgeferError, UsageError, visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,9 +118,9 @@ def drop_output() -> None:
 
 
 def tell(text: str) -> None:
-    """A line on standard error, if anybody still reads it."""
+    """A line on standard error, if anybody still reads it; control characters in it are shown, not obeyed."""
     with suppress(OSError, ValueError):
-        typer.echo(text, err=True)
+        typer.echo(visible(text), err=True)
 
 
 def _end_early(as_json: bool, code: int, found: str, kind: str) -> int:

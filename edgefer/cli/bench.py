@@ -78,6 +78,9 @@ def bench(
     failed: dict[str, EdgeferError] = {}
     with progress_bar(quiet=json) as report:
         if hosts := hosts_asked_for(device, host):
+            for each in hosts:
+                if each.source is not None:
+                    say(each.describe())
             records, paths, left_out, failed = bench_hosts(settings, hosts, on_progress=report)
         else:
             records, paths = pipeline.bench_bundles(settings, on_progress=report)

@@ -123,8 +123,9 @@ def prepare(
 
 
 def _print(findings: Findings) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from edgefer.cli.terminal import Console
 
     text = io.StringIO()
     console = Console(file=text, highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, progress_bar, say
-from edgefer_runtime.errors import UsageError
+from edgefer_runtime.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from edgefer.pipeline.run import Run
@@ -112,9 +112,9 @@ def _print_pictures(done: Run) -> None:
         for face in message["faces"]:
             box = ", ".join(f"{side:.0f}" for side in face["box"].values())
             confidence = face["probabilities"][face["label"]]
-            typer.echo(f"{message['frame']['id']}: {face['label']} {confidence:.0%} at {box}")
+            typer.echo(visible(f"{message['frame']['id']}: {face['label']} {confidence:.0%} at {box}"))
         if not message["faces"]:
-            typer.echo(f"{message['frame']['id']}: no face")
+            typer.echo(visible(f"{message['frame']['id']}: no face"))
 
 
 def _summarize(done: Run) -> None:

@@ -23,12 +23,12 @@ from edgefer_runtime.files import require_writable
 
 
 def hosts_asked_for(device: str | None, host: str | None, fleet: Path = FLEET) -> list[Host]:
-    """The hosts that ``--device`` and ``--host`` mean; none for this machine.
+    """The hosts that ``--device`` and ``--host`` mean; none for this machine, for which no file is read.
 
     Raises:
         UsageError, DataError: a fleet that is empty or cannot be read.
     """
-    return choose_hosts(device, host, read_fleet(fleet))
+    return [] if device is None and host is None else choose_hosts(device, host, read_fleet(fleet))
 
 
 def bench_hosts(

@@ -33,6 +33,7 @@ from edgefer.pipeline.train import (
 from edgefer.training.differences import differences, listed
 from edgefer.training.exhaustion import memory_told
 from edgefer_bench.metrics import evaluate
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
 
@@ -202,10 +203,10 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
         _write(path, result)
         return result
     try:
-        result = json.loads(path.read_bytes())
-        before, _ = result["settings"], result["folds"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _unusable(path, str(error)) from error
+        kept = require_schema(read_json(path), SCHEMA, path.name, action="")
+        before, _ = dict(kept["settings"]), list(kept["folds"])
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(path, getattr(error, "found", str(error))) from error
     now = json.loads(json.dumps(described))
     if before.get("fingerprint") == now["fingerprint"]:
         before = {**before, "data": now["data"]}  # The same faces by another name.
@@ -215,7 +216,7 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
             expected="the same model, recipe, data, folds and seed as before",
             action="resume with those, or start without --resume in another folder",
         )
-    return dict(result)
+    return kept
 
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:

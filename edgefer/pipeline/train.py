@@ -115,11 +115,11 @@ def train_model(
         trained = train_on(faces, settings, on_stage=on_stage, on_step=on_step, on_note=on_note)
         if faces.test is None:
             return trained
-        from edgefer.training.checkpoint import weights_sha256
+        from edgefer.training.card import read_card
 
         test = {
             "data": faces.test.name,
-            "checkpoint": {"sha256": weights_sha256(trained.checkpoint)},
+            "checkpoint": {"sha256": read_card(trained.checkpoint).weights["sha256"]},
             **_evaluate(trained.checkpoint, faces.test, settings),
         }
         write_whole(plan.folder / TEST, (json.dumps(test, indent=2) + "\n").encode())

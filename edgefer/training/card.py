@@ -1,52 +1,93 @@
-"""The readable half of a checkpoint, NAME.json, found and read without importing torch."""
+"""A checkpoint's card, the JSON file beside its weights: what a network is, read without torch."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, TypedDict
 
+from edgefer_runtime.contract import InputContract
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.manifest import Classes, Name, require_classes
+from edgefer_runtime.tables import Within, read_table
 
 SCHEMA = "edgefer.checkpoint/1"
+TRAIN_AGAIN = "name the folder or file of a finished training, or train again"
+MOST_BYTES = 2 << 30
+"""Of a weights' file: the largest network of the zoo has a fortieth of it."""
 
 
-class Card(NamedTuple):
+class WeightsFile(TypedDict):
+    """What a card says of the weights beside it."""
+
+    bytes: Annotated[int, Within(1, MOST_BYTES)]
+    sha256: str
+
+
+class _Fields(TypedDict):
+    """A card's JSON."""
+
+    model: Name
+    variant: Name
+    classes: Classes
+    input: InputContract
+    weights: WeightsFile
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Card:
     """What a checkpoint says of itself; the weights may yet turn out not to be its own.
 
     Attributes:
         path: of its JSON file.
         model, variant: the architecture.
         classes: in the order of the network's outputs.
+        contract: what the network takes.
+        weights: size and checksum of the file beside it.
+        provenance: how it was trained and what may be done with it.
     """
 
     path: Path
     model: str
     variant: str
     classes: tuple[str, ...]
+    contract: InputContract
+    weights: WeightsFile
+    provenance: Mapping[str, Any]
+
+    @property
+    def weights_path(self) -> Path:
+        """The file of the weights."""
+        return self.path.with_suffix(".safetensors")
 
 
 def read_card(path: Path) -> Card:
     """The card of the checkpoint at ``path``: either of its files, or a folder that holds one.
 
     Raises:
-        DataError: no checkpoint is there.
+        DataError: no checkpoint is there, or its card is not what it should be.
     """
     card_path = find_card(path)
     try:
-        card: Any = json.loads(card_path.read_bytes())
-    except OSError as error:
-        raise not_a_checkpoint(path, f"{card_path} cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise not_a_checkpoint(path, f"{card_path.name} is not JSON ({error})") from error
-    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
-        raise not_a_checkpoint(path, f"{card_path.name} does not say schema {SCHEMA!r}")
+        table = require_schema(read_json(card_path), SCHEMA, card_path.name, action=TRAIN_AGAIN)
+        fields = read_table(_Fields, table, card_path.name)
+        require_classes(fields["classes"], card_path.name)
+    except DataError as error:
+        raise not_a_checkpoint(path, error.found, error.expected) from error
     if not card_path.with_suffix(".safetensors").exists():
         raise not_a_checkpoint(path, f"{card_path.with_suffix('.safetensors')} is missing")
-    model, variant, classes = (card.get(name) for name in ("model", "variant", "classes"))
-    if not (isinstance(model, str) and isinstance(variant, str) and isinstance(classes, list)):
-        raise not_a_checkpoint(path, f"{card_path.name} names no model, variant and classes")
-    return Card(card_path, model, variant, tuple(map(str, classes)))
+    return Card(
+        path=card_path,
+        model=fields["model"],
+        variant=fields["variant"],
+        classes=fields["classes"],
+        contract=fields["input"],
+        weights=fields["weights"],
+        provenance=fields["provenance"],
+    )
 
 
 def find_card(path: Path) -> Path:
@@ -67,10 +108,10 @@ def find_card(path: Path) -> Path:
     return cards[0]
 
 
-def not_a_checkpoint(path: Path | str, reason: str) -> DataError:
+def not_a_checkpoint(path: Path | str, reason: str, expected: str = "") -> DataError:
     """The error for a path at which no usable checkpoint lies."""
     return DataError(
         f"{path} is no usable checkpoint: {reason}",
-        expected="NAME.safetensors and NAME.json as `edgefer train` writes them",
-        action="name the folder or file of a finished training, or train again",
+        expected=expected or "NAME.safetensors and NAME.json as `edgefer train` writes them",
+        action=TRAIN_AGAIN,
     )

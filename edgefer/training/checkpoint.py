@@ -19,8 +19,7 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 
 from edgefer.models import get
-from edgefer.training.card import SCHEMA, find_card
-from edgefer.training.card import not_a_checkpoint as _not_a_checkpoint
+from edgefer.training.card import SCHEMA, Card, not_a_checkpoint, read_card
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
@@ -103,52 +102,50 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     Raises:
         DataError: there is no checkpoint, or it is damaged, or its weights do not fit its model.
     """
-    card_path = find_card(Path(path))
-    weights_path = card_path.with_suffix(".safetensors")
+    card = read_card(Path(path))
     try:
-        card = json.loads(card_path.read_bytes())
-        content = weights_path.read_bytes()
-    except FileNotFoundError as error:
-        raise _not_a_checkpoint(path, f"{error.filename} is missing") from error
-    except ValueError as error:
-        raise _not_a_checkpoint(path, f"{card_path.name} is not JSON ({error})") from error
-    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
-        raise _not_a_checkpoint(path, f"{card_path.name} does not say schema {SCHEMA!r}")
-    try:
-        written = card["weights"]
-        if (len(content), hashlib.sha256(content).hexdigest()) != (written["bytes"], written["sha256"]):
-            raise _not_a_checkpoint(
-                path, f"{weights_path.name} ({len(content)} bytes) does not match {card_path.name}"
-            )
         checkpoint = Checkpoint(
-            model=card["model"],
-            variant=card["variant"],
-            classes=tuple(card["classes"]),
-            contract=InputContract.from_json(card["input"]),
-            weights={name: _restored(tensor) for name, tensor in parse_safetensors(content).items()},
-            provenance=card["provenance"],
+            model=card.model,
+            variant=card.variant,
+            classes=card.classes,
+            contract=card.contract,
+            weights={name: _restored(tensor) for name, tensor in parse_safetensors(_content(card)).items()},
+            provenance=card.provenance,
         )
         for side in (checkpoint.contract.height, checkpoint.contract.width):
             get(checkpoint.model).require_size(side, checkpoint.variant)
         with torch.device("meta"):
             shapes = get(checkpoint.model).build(checkpoint.variant, len(checkpoint.classes))
-    except (KeyError, TypeError, SafetensorError) as error:
-        raise _not_a_checkpoint(path, f"{type(error).__name__}: {error}") from error
-    except UsageError as error:
-        raise _not_a_checkpoint(path, error.found) from error
+    except (DataError, UsageError) as error:
+        raise not_a_checkpoint(path, error.found, error.expected) from error
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise not_a_checkpoint(path, f"{card.weights_path.name}: {type(error).__name__}: {error}") from error
     _check_weights(checkpoint, shapes)
     return checkpoint
 
 
-def weights_sha256(path: Path) -> str:
-    """What a checkpoint's card says that its file of weights is."""
-    return str(json.loads(path.with_suffix(".json").read_bytes())["weights"]["sha256"])
+def _content(card: Card) -> bytes:
+    """The content of the weights' file, which must be the one that the card states; no more is read.
+
+    Raises:
+        DataError: it is missing, or another.
+    """
+    path = card.weights_path
+    try:
+        with path.open("rb") as file:
+            content = file.read(card.weights["bytes"] + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    if len(content) != card.weights["bytes"] or hashlib.sha256(content).hexdigest() != card.weights["sha256"]:
+        raise DataError(f"{path.name} ({path.stat().st_size} bytes) does not match the JSON file beside it")
+    return content
 
 
 def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
     if wanted == found:
+        require_finite(checkpoint.weights, checkpoint.model)
         return
     differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     name = differing[0]
@@ -158,6 +155,22 @@ def _check_weights(checkpoint: Checkpoint, network: nn.Module) -> None:
         expected=f"{name}: {wanted.get(name, 'no such weight')}",
         action="use the checkpoint with the model, variant and classes it was trained for",
     )
+
+
+def require_finite(weights: Mapping[str, Tensor], name: str) -> None:
+    """Raise unless every weight is a finite number: one NaN makes all answers NaN, or the first class.
+
+    Raises:
+        DataError: names the first tensor with one that is not; ``name`` is what the message calls them all.
+    """
+    for tensor, values in weights.items():
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            bad = int((~torch.isfinite(values)).sum())
+            raise DataError(
+                f"{name}: {bad} of {values.numel()} numbers in {tensor} are NaN or infinite",
+                expected="finite weights",
+                action="use the weights of an earlier epoch, or train again with a lower learning rate",
+            )
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:

@@ -16,19 +16,14 @@ Beside them, ``pretrained`` belongs to the recipe as a whole.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from edgefer.training.tables import Within, check_table, read_table
+from edgefer_runtime.documents import read_toml
 from edgefer_runtime.errors import DataError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgefer_runtime.tables import Within, check_table, read_table
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -323,16 +318,13 @@ def load_recipe(source: str | Path, name: str = "synthfer") -> Recipe:
         DataError: the file is no TOML, or a key is unknown, missing, of the wrong kind or out of bounds.
     """
     path = RECIPES / f"{source}.toml" if not str(source).endswith(".toml") else Path(source)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise UsageError(
             f"no recipe file {path}",
             expected=f"a model with recipes ({', '.join(sorted(p.stem for p in RECIPES.glob('*.toml')))}) "
             "or a .toml file",
-        ) from None
-    except ValueError as error:
-        raise DataError(f"{path} is not TOML: {error}", expected="a recipe file") from error
+        )
+    tables = read_toml(path)
     if not isinstance(tables.get(name), dict):
         raise UsageError(f"{path.name} has no recipe {name!r}", expected=f"one of {', '.join(tables)}")
     return _recipe(name, tables[name], f"{path.name}: [{name}]")

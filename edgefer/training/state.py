@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as write_safetensors
 from torch import Tensor, nn
@@ -169,8 +170,10 @@ def load_state(folder: Path, settings: Mapping[str, Any]) -> State:
             expected="state.json and state.safetensors",
             action="start without --resume",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(folder) from error
+    if not isinstance(card, dict) or not isinstance(card.get("settings"), dict):
+        raise _damaged(folder)
     if card.get("schema") != SCHEMA or card.get("sha256") != hashlib.sha256(content).hexdigest():
         raise _damaged(folder)
     if changed := differences(card["settings"], json.loads(json.dumps(settings))):
@@ -179,7 +182,10 @@ def load_state(folder: Path, settings: Mapping[str, Any]) -> State:
             expected="the same model, recipe, data, teacher and seed as before",
             action="resume with those, or start without --resume in another folder",
         )
-    return State(Position(**card["position"]), parse_safetensors(content), card["loss_scale"])
+    try:
+        return State(Position(**card["position"]), parse_safetensors(content), card["loss_scale"])
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
+        raise _damaged(folder) from error
 
 
 def _group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

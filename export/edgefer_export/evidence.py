@@ -7,10 +7,11 @@ measured on them: some 85 KB of the certificate. Whoever has the bundle measures
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from edgefer_export.checks.parity import DIFFERENCE_LIMIT, difference
 from edgefer_export.checks.selection import selection
 from edgefer_export.targets.base import BuiltEngine, Target
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.manifest import Classes
+from edgefer_runtime.tables import Within, read_table
 
 NARROW_LIMIT = 0.05
 """Of a probability, between an INT8 or 16-bit engine here and where it was built. Processors round partial
@@ -33,6 +36,22 @@ TOLERANCE = 0.1
 """Of a row's limit: how far from the certificate's number the same row may be measured again."""
 
 PIXELS_LIMIT_BYTES = 16 << 20
+
+
+Side: TypeAlias = Annotated[int, Within(1, 4096)]
+Probability: TypeAlias = Annotated[float, Within(-1, 2)]
+
+
+class EvidenceJson(TypedDict):
+    """What :meth:`Evidence.to_json` writes."""
+
+    crops: str
+    shape: tuple[Side, Side, Side, Literal[3]]
+    classes: Classes
+    network: tuple[tuple[Probability, ...], ...]
+    engine: tuple[tuple[Probability, ...], ...]
+    selections: tuple[str, ...]
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -75,26 +94,38 @@ class Evidence:
             DataError: it is none, or its parts do not fit each other.
         """
         try:
-            shape = tuple(map(int, value["shape"]))
-            pixels = _inflate(base64.b64decode(value["crops"]), int(np.prod(shape)))
-            evidence = cls(
-                crops=np.frombuffer(pixels, np.uint8).reshape(shape),
-                classes=tuple(map(str, value["classes"])),
-                network=np.array(value["network"], np.float32),
-                engine=np.array(value["engine"], np.float32),
-                selections=tuple(map(str, value["selections"])),
-                checks=tuple(Check(**row) for row in value["checks"]),
-            )
-            expected = (shape[0], len(evidence.classes))
-            if len(shape) != 4 or not evidence.network.shape == evidence.engine.shape == expected:
-                raise ValueError(f"{shape} crops, {evidence.network.shape} probabilities")
-        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            read = read_table(EvidenceJson, value, "evidence")
+            shape, classes = read["shape"], read["classes"]
+            pixels = _inflate(base64.b64decode(read["crops"], validate=True), math.prod(shape))
+            network, engine = (_answers(read[name], shape[0], len(classes)) for name in ("network", "engine"))
+        except (DataError, ValueError, zlib.error) as error:
             raise DataError(
-                f"a certificate whose evidence cannot be read ({error or type(error).__name__})",
-                expected="faces, probabilities and checks, as edgefer export writes them",
+                f"a certificate whose evidence cannot be read: {getattr(error, 'found', error)}",
+                expected=getattr(error, "expected", "")
+                or "faces, probabilities and checks, as edgefer export writes them",
                 action="export the bundle again",
             ) from error
-        return evidence
+        return cls(
+            crops=np.frombuffer(pixels, np.uint8).reshape(shape),
+            classes=classes,
+            network=network,
+            engine=engine,
+            selections=read["selections"],
+            checks=read["checks"],
+        )
+
+
+def _answers(rows: Sequence[Sequence[float]], faces: int, classes: int) -> NDArray[np.float32]:
+    """Probabilities, M x K.
+
+    Raises:
+        DataError: rows of other lengths.
+    """
+    if len(rows) != faces or any(len(row) != classes for row in rows):
+        raise DataError(
+            f"answers that are not {faces} x {classes}", expected="one row a face, one number a class"
+        )
+    return np.array(rows, np.float32)
 
 
 def gather(
@@ -189,8 +220,10 @@ def _as_claimed(claimed: Mapping[str, Check], rows: Sequence[Check]) -> Check:
 
 def _inflate(data: bytes, size: int) -> bytes:
     """``data`` inflated, which must give ``size`` bytes; a stream that would go on is not followed."""
+    if size > PIXELS_LIMIT_BYTES:
+        raise ValueError(f"pixels of {size:,} bytes")
     inflater = zlib.decompressobj()
-    pixels = inflater.decompress(data, PIXELS_LIMIT_BYTES)
+    pixels = inflater.decompress(data, size + 1)
     if len(pixels) != size or not inflater.eof:
         raise ValueError(f"pixels that are not {size} bytes")
     return pixels

@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from edgefer_export.checks.check import Check
 from edgefer_runtime.bundle import Bundle, Sign
+from edgefer_runtime.documents import read_json
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.manifest import MANIFEST, SIGNATURE
+from edgefer_runtime.tables import Line, read_table
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SCHEMA = "edgefer.signature/1"
 ALGORITHM = "ed25519"
+
+
+class SignatureJson(TypedDict):
+    """``signature.json``."""
+
+    schema: Annotated[str, Line()]
+    algorithm: Annotated[str, Line()]
+    key: Annotated[str, Line()]
+    signature: Annotated[str, Line()]
+
 
 Ask = Callable[[], str]
 """Asks whoever is there for the passphrase of a key."""
@@ -115,11 +126,11 @@ def _fault(bundle: Bundle, key: Ed25519PublicKey) -> str | None:
     if not bundle.signed:
         return f"{SIGNATURE} is missing: nobody signed this bundle, or its plan was built after it was signed"
     try:
-        stated = json.loads((bundle.folder / SIGNATURE).read_bytes())
-        kind, signed_with = (stated["schema"], stated["algorithm"]), stated["key"]
+        stated = read_table(SignatureJson, read_json(bundle.folder / SIGNATURE), SIGNATURE)
         signature = base64.b64decode(stated["signature"], validate=True)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        return f"{SIGNATURE} cannot be read ({error})"
+    except (DataError, ValueError) as error:
+        return f"{SIGNATURE} cannot be read ({getattr(error, 'found', error)})"
+    kind, signed_with = (stated["schema"], stated["algorithm"]), stated["key"]
     if kind != (SCHEMA, ALGORITHM):
         return f"{SIGNATURE} is of schema and algorithm {kind}, not {(SCHEMA, ALGORITHM)}"
     if signed_with != fingerprint(key):

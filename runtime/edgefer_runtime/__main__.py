@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgefer_runtime.errors import EdgeferError
+from edgefer_runtime.errors import EdgeferError, visible
 
 INTERRUPTED = 130
 PROGRESS_S = 0.2
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         answer, text = options.command(options)
-        print(json.dumps(answer, indent=2, ensure_ascii=False) if options.json else text)
+        print(_as_json(answer) if options.json else visible(text))
     except EdgeferError as error:
         if options.debug:
             raise
@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _as_json(answer: Any) -> str:
+    """``answer`` as JSON in which nothing is left that a terminal obeys: such letters are escaped."""
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
+    return text if visible(text) == text else json.dumps(answer, indent=2)
 
 
 def predict(options: argparse.Namespace) -> tuple[Any, str]:

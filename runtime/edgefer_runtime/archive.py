@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import CHUNK_BYTES, is_inside
@@ -17,12 +17,11 @@ from edgefer_runtime.manifest import (
     OWN_FILES,
     parse_manifest,
 )
+from edgefer_runtime.zips import Entry, ZipError, read_directory, read_entry
 
 TOTAL_LIMIT_BYTES = 2 << 30
 ENTRY_LIMIT = 256
 EPOCH = (1980, 1, 1, 0, 0, 0)
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What zipfile raises on damaged, unsupported and encrypted archives."""
 
 
 def pack(folder: Path, names: Iterable[str], out: Path) -> None:
@@ -47,59 +46,53 @@ def extract(path: Path, folder: Path) -> None:
         DataError: an unsafe, damaged, incomplete or absurdly large archive.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = _entries(path, archive)
-            _compare(path, entries, archive)
+        with path.open("rb") as file:
+            entries = _entries(read_directory(file, ENTRY_LIMIT))
+            _compare(path, entries, file)
             for name, entry in entries.items():
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, target.open("wb") as sink:
-                    while chunk := source.read(CHUNK_BYTES):
-                        sink.write(chunk)
-    except UNREADABLE as error:
-        raise _refusal(path, f"damaged zip ({error})") from error
+                with target.open("xb") as sink:
+                    for piece in read_entry(file, entry):
+                        sink.write(piece)
+    except ZipError as fault:
+        raise _refusal(path, str(fault)) from fault
 
 
-def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _entries(found: Iterable[Entry]) -> dict[str, Entry]:
     """The archive's files by name, once every name and kind was found harmless."""
-    entries: dict[str, zipfile.ZipInfo] = {}
-    for entry in archive.infolist():
-        # zipfile cuts a name at a NUL byte, so the original is what must be looked at
-        if not is_inside(entry.orig_filename.removesuffix("/")):
-            raise _refusal(path, f"the entry {entry.orig_filename!r} would be written outside the bundle")
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refusal(path, f"the entry {entry.filename!r} is a link or a special file")
-        if entry.is_dir():
-            continue
-        if entry.filename in entries:
-            raise _refusal(path, f"two entries are called {entry.filename!r}")
-        entries[entry.filename] = entry
-    if len(entries) > ENTRY_LIMIT:
-        raise _refusal(path, f"{len(entries)} entries, more than {ENTRY_LIMIT}")
-    if (total := sum(entry.file_size for entry in entries.values())) > TOTAL_LIMIT_BYTES:
-        raise _refusal(path, f"{total} bytes unpacked, more than {TOTAL_LIMIT_BYTES}")
+    entries: dict[str, Entry] = {}
+    for entry in found:
+        if not is_inside(entry.name.removesuffix("/")):
+            raise ZipError(f"the entry {entry.name!r} would be written outside the bundle")
+        if not entry.is_plain:
+            raise ZipError(f"the entry {entry.name!r} is a link or a special file")
+        if entry.name in entries:
+            raise ZipError(f"two entries are called {entry.name!r}")
+        if not entry.name.endswith("/"):
+            entries[entry.name] = entry
+    if (total := sum(entry.size for entry in entries.values())) > TOTAL_LIMIT_BYTES:
+        raise ZipError(f"{total} bytes unpacked, more than {TOTAL_LIMIT_BYTES}")
     return entries
 
 
-def _compare(path: Path, entries: Mapping[str, zipfile.ZipInfo], archive: zipfile.ZipFile) -> None:
+def _compare(path: Path, entries: Mapping[str, Entry], file: BinaryIO) -> None:
     """Raise unless the archive holds the files its manifest lists, in the sizes it states."""
     for name in (MANIFEST, CERTIFICATE):
         if name not in entries:
-            raise _refusal(path, f"{name} is missing")
+            raise ZipError(f"{name} is missing")
     for name in sorted(OWN_FILES & entries.keys()):
-        if entries[name].file_size > JSON_LIMIT_BYTES:
-            raise _refusal(path, f"{name} has {entries[name].file_size} bytes, more than {JSON_LIMIT_BYTES}")
-    declared = {file.path: file.bytes for file in parse_manifest(archive.read(MANIFEST), path).files}
+        if entries[name].size > JSON_LIMIT_BYTES:
+            raise ZipError(f"{name} has {entries[name].size} bytes, more than {JSON_LIMIT_BYTES}")
+    manifest = parse_manifest(b"".join(read_entry(file, entries[MANIFEST])), path)
+    declared = {listed.path: listed.bytes for listed in manifest.files}
     for name in sorted(declared.keys() | entries.keys() - OWN_FILES):
         if name not in declared:
-            raise _refusal(path, f"{name} is not in the manifest")
+            raise ZipError(f"{name} is not in the manifest")
         if name not in entries:
-            raise _refusal(path, f"{name} is missing")
-        if entries[name].file_size != declared[name]:
-            raise _refusal(
-                path, f"{name} has {entries[name].file_size} bytes, the manifest says {declared[name]}"
-            )
+            raise ZipError(f"{name} is missing")
+        if entries[name].size != declared[name]:
+            raise ZipError(f"{name} has {entries[name].size} bytes, the manifest says {declared[name]}")
 
 
 def _refusal(path: Path, found: str) -> DataError:

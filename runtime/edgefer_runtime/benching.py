@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.bench_run import ARRAYS, RUN, BenchRun, EngineRun
 from edgefer_runtime.board import identify
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
@@ -24,13 +24,15 @@ from edgefer_runtime.energy import measure_energy
 from edgefer_runtime.environment import probe, usable_cores
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.faces import BlazeFace, FaceDetector
-from edgefer_runtime.files import replacing, write_whole
 from edgefer_runtime.footprint import Footprint, footprint_in_subprocess
 from edgefer_runtime.frames import pipeline
 from edgefer_runtime.images import Images
 from edgefer_runtime.measuring import Measurement, MeasureSettings, Subject, measure
 from edgefer_runtime.scenarios import SCENARIOS, camera, multi_stream, offline
 from edgefer_runtime.sensors import find_sensors
+from edgefer_runtime.tables import read_table
+
+__all__ = ["ARRAYS", "RUN", "BenchPlan", "BenchRun", "EngineRun", "Report", "run_bench"]
 
 INPUTS = 256  # crops to rotate over
 CHUNK = 128  # faces between two progress reports
@@ -38,7 +40,6 @@ BLOCK_S, BLOCKS = 0.2, 20  # a block's length at most, and how many blocks there
 FEWEST_CALLS, MOST_CALLS = 5, 50  # in a block
 PILOT_CALLS = 5
 NESTED_SHARE = 0.3  # of the duration goes into the nested times
-RUN, ARRAYS = "run.json", "run.npz"
 
 Report = Callable[[str, int, int], None]
 """Called as ``report(stage, done, total)`` while work goes on."""
@@ -77,83 +78,13 @@ class BenchPlan:
             )
 
     @classmethod
-    def from_json(cls, written: Mapping[str, Any]) -> BenchPlan:
-        """The plan that :func:`dataclasses.asdict` wrote as JSON."""
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
-        }
-        return cls(**{name: value for name, value in values.items() if name in known})
-
-
-@dataclass(frozen=True, eq=False)
-class EngineRun:
-    """What was measured of one engine.
-
-    Attributes:
-        facts: JSON: ``manifest, size_bytes, footprint, warmup_calls, stable, position, times, scenarios,
-            energy``.
-        latency_ns: int64, one a timed call, in order.
-        block: int64, the block each call belongs to.
-        probabilities: float32, N x K, columns in the order of the manifest's classes.
-    """
-
-    facts: Mapping[str, Any]
-    latency_ns: NDArray[np.int64]
-    block: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class BenchRun:
-    """What :func:`run_bench` returns.
-
-    Attributes:
-        facts: JSON: ``environment, board, conditions, batch, threads, settings``.
-        engines: in the order of the bundles.
-    """
-
-    facts: Mapping[str, Any]
-    engines: tuple[EngineRun, ...]
-
-    def save(self, folder: Path) -> None:
-        """Write the run into ``folder``: its arrays, and last the JSON.
+    def from_json(cls, written: Any) -> BenchPlan:
+        """The plan that :func:`dataclasses.asdict` wrote as JSON.
 
         Raises:
-            DataError: the folder cannot be written to: its disk is full.
+            DataError: a value is of the wrong kind.
         """
-        arrays = {
-            f"{name}_{place}": getattr(engine, name)
-            for place, engine in enumerate(self.engines)
-            for name in ("latency_ns", "block", "probabilities")
-        }
-        written = {**self.facts, "engines": [engine.facts for engine in self.engines]}
-        with replacing(folder / ARRAYS) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        write_whole(folder / RUN, json.dumps(written).encode())
-
-    @classmethod
-    def load(cls, folder: Path) -> BenchRun:
-        """The run that :meth:`save` wrote.
-
-        Raises:
-            DataError: not there, or not whole.
-        """
-        try:
-            facts = json.loads((folder / RUN).read_text("utf-8"))
-            with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-                engines = tuple(
-                    EngineRun(
-                        engine,
-                        *(arrays[f"{name}_{place}"] for name in ("latency_ns", "block", "probabilities")),
-                    )
-                    for place, engine in enumerate(facts.pop("engines"))
-                )
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"{folder}: no whole run ({error})", expected=f"{RUN} and {ARRAYS}", action="measure again"
-            ) from error
-        return cls(facts, engines)
+        return read_table(cls, written, "plan", later=True)
 
 
 def require_enough(faces: int, batch: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefer_runtime.sysfs import ROOT, answer, table, text
+from edgefer_runtime.tables import read_table
 
 TEGRA = {"tegra210": "5.3", "tegra186": "6.2", "tegra194": "7.2", "tegra234": "8.7", "tegra264": "11.0"}
 """Compute capability of each Jetson's GPU, by its chip."""
@@ -72,11 +73,12 @@ class Board:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Board:
-        """The board that :meth:`to_json` wrote."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in written.items()
-        }
-        return cls(**values)
+        """The board that :meth:`to_json` wrote.
+
+        Raises:
+            DataError: a field is missing or of the wrong kind.
+        """
+        return read_table(cls, written, "board", later=True)
 
 
 def identify(root: Path = ROOT) -> Board:

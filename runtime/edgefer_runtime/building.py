@@ -58,11 +58,12 @@ def build_bundle(
                 action="name it with -o",
             )
         plan, onnx = Path(work) / PLAN, bundle.folder / ONNX
+        capability = manifest.options.get("compute_capability")
         facts = build_plan(
             manifest.target,
             onnx,
             plan,
-            compute_capability=manifest.options.get("compute_capability"),
+            compute_capability=None if capability is None else str(capability),
             profile=(1, min(PROFILE[1], largest_batch), largest_batch),
             timing_cache=timing_cache,
             on_progress=on_progress,

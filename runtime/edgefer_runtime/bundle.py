@@ -34,7 +34,7 @@ from edgefer_runtime.manifest import (
     format_json,
     parse_manifest,
 )
-from edgefer_runtime.verification import read_small, verify
+from edgefer_runtime.verification import files_in, read_small, verify
 
 __all__ = ["Bundle", "EngineFile", "Manifest", "Sign", "pack_zip", "write_bundle"]
 
@@ -206,9 +206,7 @@ def _strangers(destination: Path) -> list[str]:
     """What lies at ``destination`` and belongs to no bundle there."""
     if not destination.is_dir():
         return [destination.name] if destination.exists() or destination.is_symlink() else []
-    present = {
-        path.relative_to(destination).as_posix() for path in destination.rglob("*") if not path.is_dir()
-    }
+    present = {*files_in(destination)}
     try:
         listed = parse_manifest(read_small(destination, MANIFEST, destination), destination).files
     except DataError:

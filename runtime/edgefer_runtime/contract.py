@@ -6,11 +6,11 @@ runtime, so that training and robot cannot disagree about size, colour or range.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.tables import Within, read_table, require_fields
 
 COLOR_CHANNELS = {"RGB": 3, "GRAY": 1}
 
@@ -18,6 +18,11 @@ INPUT, OUTPUT = "images", "probabilities"
 """What an exported graph, and every engine made of it, calls what it takes and what it gives."""
 PREPROCESSING = "preprocess/"
 """What the names of the graph's nodes between the camera and the network begin with."""
+
+Side: TypeAlias = Annotated[int, Within(1, 4096)]
+Deviation: TypeAlias = Annotated[float, Within(0, above=True)]
+CropScale: TypeAlias = Annotated[float, Within(0.1, 10)]
+"""A crop of less shows a pore, one of more a crowd: every face would have the same label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +40,26 @@ class InputContract:
         crop_scale: side of the square face crop over the larger side of the face's bounding box.
     """
 
-    height: int
-    width: int
+    height: Side
+    width: Side
     color: str
     mean: tuple[float, ...]
-    std: tuple[float, ...]
-    crop_scale: float = 1.05
+    std: tuple[Deviation, ...]
+    crop_scale: CropScale = 1.05
 
     def __post_init__(self) -> None:
+        require_fields(self, "input contract")
         if self.color not in COLOR_CHANNELS:
             raise DataError(
                 f"input contract with colour order {self.color!r}",
                 expected=f"one of {', '.join(COLOR_CHANNELS)}",
                 action="mend the field `color`",
             )
-        if (
-            min(self.height, self.width) < 1
-            or len(self.mean) != self.channels
-            or len(self.std) != self.channels
-        ):
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise DataError(
-                f"input contract {self.height} x {self.width} with {len(self.mean)} means and "
-                f"{len(self.std)} standard deviations",
-                expected=f"positive sizes and {self.channels} of each for {self.color}",
+                f"input contract with {len(self.mean)} means and {len(self.std)} standard deviations",
+                expected=f"{self.channels} of each for {self.color}",
                 action="mend the contract where it was written",
-            )
-
-        if not all(value > 0 for value in self.std):
-            raise DataError(
-                f"input contract with standard deviations {self.std}",
-                expected="positive numbers",
-                action="mend the field `std`",
             )
 
     @property
@@ -78,17 +72,10 @@ class InputContract:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> InputContract:
+    def from_json(cls, value: Any) -> InputContract:
         """The contract written by :meth:`to_json`.
 
         Raises:
             DataError: a field is missing, unknown or of the wrong kind.
         """
-        try:
-            return cls(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DataError(
-                f"an input contract that cannot be read ({error})",
-                expected="height, width, color, mean, std, crop_scale",
-                action="use a file written by this version of edgefer",
-            ) from error
+        return read_table(cls, value, "input contract")

@@ -13,11 +13,26 @@ A broken invariant of our own is no EdgeferError: it stays an ordinary exception
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""What a terminal obeys, or what turns, hides or breaks a line, instead of a letter; lone surrogates, which
+cannot be printed at all. Line ends and tabs are let through."""
+
+
+def visible(text: str) -> str:
+    r"""``text`` with control characters, terminal escapes and marks of direction written out, as ``\x1b``."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class EdgeferError(Exception):
     """A failure that its message explains.
+
+    What is told often quotes something read from elsewhere, so its control characters are made visible.
 
     Args:
         found: what was met, as a sentence without the final stop.
@@ -29,8 +44,8 @@ class EdgeferError(Exception):
     exit_code = 1
 
     def __init__(self, found: str, *, expected: str = "", action: str = "") -> None:
-        super().__init__(found)
-        self.found, self.expected, self.action = found, expected, action
+        self.found, self.expected, self.action = visible(found), visible(expected), visible(action)
+        super().__init__(self.found)
 
     def __str__(self) -> str:
         lines = [self.found]

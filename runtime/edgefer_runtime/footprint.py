@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -14,7 +13,9 @@ import numpy as np
 
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.classifier import Classifier
+from edgefer_runtime.documents import parse_json
 from edgefer_runtime.errors import kind_of
+from edgefer_runtime.tables import read_table
 
 PROBE_SIDE = 256
 PROBE_LIMIT_S = 600
@@ -98,7 +99,7 @@ def footprint_in_subprocess(path: str | Path, *, threads: int | None = None) -> 
             expected="a bundle that opens",
             action=f"see what it said: {done.stderr.strip() or 'nothing'}",
         )
-    return Footprint(**json.loads(done.stdout))
+    return read_table(Footprint, parse_json(done.stdout.encode(), "its answer"), "its answer", later=True)
 
 
 def resident_bytes() -> int | None:

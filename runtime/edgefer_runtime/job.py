@@ -10,15 +10,25 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict
 
 from edgefer_runtime.benching import BenchPlan, Report, run_bench
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError
-from edgefer_runtime.files import write_whole
+from edgefer_runtime.files import is_inside, write_whole
 from edgefer_runtime.pack import open_pack
+from edgefer_runtime.tables import read_table
 
 SCHEMA = "edgefer.job/1"
 JOB, PACK, BUNDLES = "job.json", "pack", "bundles"
+
+
+class Job(TypedDict):
+    """``job.json``."""
+
+    plan: BenchPlan
+    bundles: tuple[str, ...]
 
 
 def write_job(folder: Path, plan: BenchPlan, count: int) -> None:
@@ -35,17 +45,20 @@ def run_job(folder: Path, output: Path, on_progress: Report) -> None:
         DataError: no job, or damaged bundles or faces; a full disk.
         EdgeferError: as :func:`edgefer_runtime.benching.run_bench`.
     """
+    again = "send it again"
     try:
-        job = json.loads((folder / JOB).read_text("utf-8"))
-        if job["schema"] != SCHEMA:
-            raise ValueError(f"schema {job['schema']!r}")
-        plan, names = BenchPlan.from_json(job["plan"]), list(map(str, job["bundles"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        written = require_schema(read_json(folder / JOB, action=again), SCHEMA, JOB, action=again)
+        job = read_table(Job, written, JOB)
+    except DataError as error:
         raise DataError(
-            f"{folder}: no job ({error})", expected=f"a folder of schema {SCHEMA}", action="send it again"
+            f"{folder}: no job ({error.found})",
+            expected=error.expected or f"a folder of schema {SCHEMA}",
+            action=again,
         ) from error
-    bundles = [_ready(folder / name, on_progress) for name in names]
-    run = run_bench(bundles, open_pack(folder / PACK).images, plan, on_progress)
+    if outside := [name for name in job["bundles"] if not is_inside(name)]:
+        raise DataError(f"{folder}: a bundle at {outside[0]!r}", expected="one in the job's folder")
+    bundles = [_ready(folder / name, on_progress) for name in job["bundles"]]
+    run = run_bench(bundles, open_pack(folder / PACK).images, job["plan"], on_progress)
     output.mkdir(parents=True, exist_ok=True)
     run.save(output)
 

@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.documents import LIMIT_BYTES, parse_json, shown
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import is_inside
+from edgefer_runtime.tables import Line, Within, read_table, require_fields
 
 MANIFEST, CERTIFICATE, SIGNATURE = "manifest.json", "certificate.json", "signature.json"
 OWN_FILES = frozenset({MANIFEST, CERTIFICATE, SIGNATURE})
 """Files of a bundle that are none of the engine's; the signature need not be there."""
 
-JSON_LIMIT_BYTES = 4 << 20
+JSON_LIMIT_BYTES = LIMIT_BYTES
+"""Of the manifest and of each other JSON file of a bundle."""
+
 SCHEMA = "edgefer.bundle/1"
 OUTPUT = "probabilities"
+AGAIN = "export the bundle again with this version of edgefer"
+
+Name: TypeAlias = Annotated[str, Line(apart=True)]
+Count: TypeAlias = Annotated[int, Within(0, 1 << 53)]
+Classes: TypeAlias = tuple[Annotated[str, Line()], ...]
+Setting: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class EngineFile:
     """One file of a bundle: its path inside the bundle, its size and its sha256 in hex."""
 
-    path: str
-    bytes: int
+    path: Annotated[str, Line(1024)]
+    bytes: Count
     sha256: str
+
+    def __post_init__(self) -> None:
+        if problem := self._problem():
+            raise DataError(f"file {self.path!r} {problem}", expected="a file's own path, size and sha256")
+
+    def _problem(self) -> str | None:
+        if not is_inside(self.path):
+            return "leaves the bundle"
+        if self.path in OWN_FILES:
+            return "is none of the engine's"
+        if len(self.sha256) != 64 or not {*self.sha256} <= {*"0123456789abcdef"}:
+            return "has no proper sha256"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,61 +75,38 @@ class Manifest:
         licence, provenance: of weights and data.
     """
 
-    model: str
-    variant: str
-    parameters: int
-    classes: tuple[str, ...]
+    model: Name
+    variant: Name
+    parameters: Count
+    classes: Classes
     input: InputContract
-    target: str
-    precision: str
+    target: Name
+    precision: Name
     entry: str
-    batch: int | None = 1
-    output: str = OUTPUT
+    batch: Annotated[int, Within(1, 1 << 16)] | None = 1
+    output: Literal["probabilities"] = "probabilities"
     files: tuple[EngineFile, ...] = ()
     certificate_sha256: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    tools: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Setting] = field(default_factory=dict)
+    tools: Mapping[str, Annotated[str, Line()]] = field(default_factory=dict)
     quantization: Mapping[str, Any] | None = None
     accuracy: Mapping[str, Any] | None = None
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_fields(self, "manifest")
         if problem := self._problem():
             raise DataError(
-                f"a manifest whose {problem}",
-                expected=f"a manifest of schema {SCHEMA}",
-                action="export the bundle again with this version of edgefer",
+                f"a manifest whose {problem}", expected=f"a manifest of schema {SCHEMA}", action=AGAIN
             )
 
     def _problem(self) -> str | None:
-        for name in ("model", "variant", "target", "precision", "entry", "certificate_sha256", "licence"):
-            if not isinstance(getattr(self, name), str):
-                return f"{name} is no string"
-        if not _is_count(self.parameters):
-            return f"parameters are {self.parameters!r}"
-        if self.batch is not None and not (_is_count(self.batch) and self.batch):
-            return f"batch is {self.batch!r}"
-        if not self.classes or not all(isinstance(name, str) and name for name in self.classes):
-            return f"classes are {self.classes!r}"
-        if len({*self.classes}) != len(self.classes):
-            return "classes are not distinct"
-        if self.output != OUTPUT:
-            return f"output is {self.output!r}"
-        for name in ("options", "tools", "provenance"):
-            if not isinstance(getattr(self, name), Mapping):
-                return f"{name} is no object"
-        for name in ("quantization", "accuracy"):
-            if not isinstance(getattr(self, name), Mapping | None):
-                return f"{name} is neither an object nor null"
-        for file in self.files:
-            if not isinstance(file.path, str) or not is_inside(file.path):
-                return f"file {file.path!r} leaves the bundle"
-            if not _is_count(file.bytes) or not _is_sha256(file.sha256):
-                return f"file {file.path!r} has no proper size and sha256"
-        if len({file.path for file in self.files}) != len(self.files):
+        require_classes(self.classes, "manifest")
+        paths = [file.path for file in self.files]
+        if len({*paths}) != len(paths):
             return "files are not distinct"
-        if self.files and self.entry not in {file.path for file in self.files}:
+        if self.files and self.entry not in paths:
             return f"entry {self.entry!r} is not among its files"
         return None
 
@@ -131,59 +131,57 @@ class Manifest:
         Raises:
             DataError: another schema, a field missing, or a field of the wrong kind.
         """
-        schema = value.get("schema") if isinstance(value, Mapping) else None
-        if schema != SCHEMA:
-            raise DataError(
-                f"a manifest of schema {schema!r}",
-                expected=SCHEMA,
-                action="open it with the version of edgefer-runtime that it was made for",
-            )
-        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        try:
-            known["classes"] = (*known["classes"],) if isinstance(known["classes"], list) else ()
-            known["input"] = InputContract.from_json(known["input"])
-            known["files"] = tuple(EngineFile(**file) for file in known["files"])
-            return cls(**known)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"no field {error}" if isinstance(error, KeyError) else error
-            raise DataError(
-                f"a manifest that cannot be read: {reason}",
-                expected=f"every field of {SCHEMA}",
-                action="export the bundle again with this version of edgefer",
-            ) from error
+        return read_manifest(value, "manifest")
 
 
-def parse_manifest(data: bytes, shown: Path) -> Manifest:
-    """The manifest in ``data``, the text of the ``manifest.json`` of the bundle ``shown``.
+def read_manifest(value: Any, where: str) -> Manifest:
+    """As :meth:`Manifest.from_json`; ``where`` is what messages call it.
+
+    Raises:
+        DataError: another schema, a field missing, or a field of the wrong kind.
+    """
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise DataError(
+            f"{where} of schema {shown(schema)}",
+            expected=SCHEMA,
+            action="open it with the version of edgefer-runtime that it was made for",
+        )
+    if not isinstance(value.get("files"), list):
+        raise DataError(f"{where}: files = {shown(value.get('files'))}", expected="a list", action=AGAIN)
+    try:
+        return read_table(Manifest, value, where, later=True)
+    except DataError as error:
+        raise DataError(error.found, expected=error.expected, action=error.action or AGAIN) from error
+
+
+def parse_manifest(data: bytes, path: Path) -> Manifest:
+    """The manifest in ``data``, the text of the ``manifest.json`` of the bundle ``path``.
 
     Raises:
         DataError: no JSON, another schema, or fields that do not fit.
     """
-    return Manifest.from_json(parse_json(data, f"{shown}: {MANIFEST}"))
+    name = f"{path}: {MANIFEST}"
+    return read_manifest(parse_json(data, name, action="copy the bundle again"), name)
 
 
-def parse_json(data: bytes, name: str) -> Any:
-    """The value of a JSON text; ``name`` is what messages call it.
+def require_classes(classes: Sequence[str], where: str) -> None:
+    """Raise unless there are class names, each once.
 
     Raises:
-        DataError: it is no JSON.
+        DataError: none, or one twice.
     """
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+    twice = [name for place, name in enumerate(classes) if name in classes[:place]]
+    if not classes or twice:
         raise DataError(
-            f"{name} is no JSON ({error})", expected="a whole JSON object", action="copy the bundle again"
-        ) from error
+            f"{where}: classes are not distinct: {shown(twice[0])} stands twice"
+            if twice
+            else f"{where}: no classes",
+            expected="one name a class, in the order of the probabilities",
+            action=AGAIN,
+        )
 
 
 def format_json(value: Mapping[str, Any]) -> bytes:
     """``value`` as JSON text: the same bytes for the same value."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_sha256(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 64 and {*value} <= {*"0123456789abcdef"}

@@ -14,18 +14,37 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.documents import read_json, require_schema
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import copy_hashed, is_inside, replacing, write_whole
 from edgefer_runtime.images import Images
+from edgefer_runtime.tables import Line, Within, read_table
 
 SCHEMA = "edgefer.pack/1"
 INDEX = "pack.json"
 IMAGES, LABELS = "images", "labels"
+
+
+class StoredArray(TypedDict):
+    """Size in bytes and sha256 of one of the arrays."""
+
+    size: Annotated[int, Within(0, 1 << 53)]
+    sha256: str
+
+
+class Index(TypedDict):
+    """``pack.json``."""
+
+    name: str
+    classes: tuple[Annotated[str, Line()], ...]
+    fingerprint: str
+    notice: str
+    arrays: Mapping[str, StoredArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,36 +117,34 @@ def open_pack(folder: Path) -> Pack:
         DataError: no pack, a damaged one, or arrays that do not fit each other.
     """
     try:
-        index = json.loads((folder / INDEX).read_text("utf-8"))
-        entries: Mapping[str, Any] = index["arrays"]
-        if index["schema"] != SCHEMA:
-            raise ValueError(f"schema {index['schema']!r}")
-        arrays = {key: _array(folder, key, entry) for key, entry in entries.items()}
+        written = require_schema(read_json(folder / INDEX), SCHEMA, INDEX, action="make it again")
+        index = read_table(Index, written, INDEX)
+        arrays = {key: _array(folder, key, entry) for key, entry in index["arrays"].items()}
         images, labels = arrays.pop(IMAGES), arrays.pop(LABELS)
-        classes = tuple(map(str, index["classes"]))
+        classes = index["classes"]
         lengths = {len(array) for array in (images, labels, *arrays.values())}
         if len(lengths) != 1 or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(f"images {images.dtype} {images.shape} and arrays of {sorted(lengths)}")
         if labels.ndim != 1 or labels.min() < 0 or labels.max() >= len(classes):
             raise ValueError("labels beyond the classes")
         return Pack(
-            str(index["name"]),
+            index["name"],
             images,
             labels.astype(np.int64),
             classes,
             arrays,
-            str(index["notice"]),
-            str(index["fingerprint"]),
+            index["notice"],
+            index["fingerprint"],
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (DataError, OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
-            f"{folder}: no intact eval pack ({error})",
+            f"{folder}: no intact eval pack ({getattr(error, 'found', error)})",
             expected=f"a folder of schema {SCHEMA}, every array as its index says",
             action="make it again, or copy the whole folder",
         ) from error
 
 
-def _array(folder: Path, key: str, entry: Mapping[str, Any]) -> NDArray[Any]:
+def _array(folder: Path, key: str, entry: StoredArray) -> NDArray[Any]:
     name = f"{key}.npy"
     if not is_inside(name) or "/" in name:
         raise ValueError(f"an array called {key!r}")

@@ -33,7 +33,10 @@ def fleet(tmp_path):
 
 
 def test_a_fleet_is_read(fleet, tmp_path):
-    assert fleet["kitchen"] == Host(name="kitchen", address="pi@kitchen", device="raspberry-pi")
+    source = tmp_path / "devices.toml"
+    kitchen = Host(name="kitchen", address="pi@kitchen", device="raspberry-pi", source=source)
+    assert fleet["kitchen"] == kitchen
+    assert fleet["lab"].describe() == f"{source}: lab is ssh -p 2222 -i ~/.ssh/robot lab"
     assert fleet["lab"].ssh_options == ("-i", "~/.ssh/robot") and fleet["lab"].port == 2222
     assert read_fleet(tmp_path / "absent.toml") == {}
 
@@ -41,7 +44,7 @@ def test_a_fleet_is_read(fleet, tmp_path):
 @pytest.mark.parametrize("text", ["[a]\ndevice = 'cpu'", "[a]\nhost='b'\npasword='c'", "a = 1", "[a"])
 def test_a_fleet_that_is_none(tmp_path, text):
     (tmp_path / "devices.toml").write_text(text)
-    with pytest.raises(DataError, match="no fleet"):
+    with pytest.raises(DataError, match=r"no fleet|is no TOML"):
         read_fleet(tmp_path / "devices.toml")
 
 

@@ -31,7 +31,8 @@ from edgefer.pipeline.planning import Folds, command
 from edgefer.pipeline.runs import training_folder
 from edgefer.pipeline.subjects import SHIPPED, find_checkpoint
 from edgefer.pipeline.train import TrainSettings, train_model
-from edgefer.training.checkpoint import load_checkpoint, weights_sha256
+from edgefer.training.card import read_card
+from edgefer.training.checkpoint import load_checkpoint
 from edgefer.training.loop import _Run
 from edgefer.training.progress import Progress
 from edgefer.training.selection import describe
@@ -184,7 +185,7 @@ def test_what_was_tested_says_which_weights_and_goes_with_them(settings: TrainSe
     settings = replace(settings, data=f"folder:{data}", output=Path("mine"))
     best = train_model(settings).checkpoint
     told = json.loads(Path("mine/test.json").read_text())
-    assert told["checkpoint"] == {"sha256": weights_sha256(best)} and told["images"] == 9
+    assert told["checkpoint"] == {"sha256": read_card(best).weights["sha256"]} and told["images"] == 9
 
     other = replace(settings, output=Path("other"))
     with pytest.raises(KeyboardInterrupt):
@@ -340,7 +341,10 @@ def test_ctrl_c_tells_what_is_kept_and_the_command_that_goes_on(settings: TrainS
     assert words[:3] == ["edgefer", "train", "lanmsff"] and words[-1] == "--resume"
     ran = CliRunner().invoke(app, words[1:])
     assert ran.exit_code == 0, ran.output
-    assert weights_sha256(Path("runs/lanmsff/train-full-2/best.json")) == weights_sha256(whole)
+    assert (
+        read_card(Path("runs/lanmsff/train-full-2/best.json")).weights["sha256"]
+        == read_card(whole).weights["sha256"]
+    )
 
 
 def test_resume_without_a_folder_finds_the_training_with_these_settings(settings: TrainSettings) -> None:

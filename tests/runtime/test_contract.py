@@ -19,7 +19,7 @@ numbers = st.floats(0.001, 1000)
     width=st.integers(1, 4096),
     mean=st.tuples(numbers, numbers, numbers),
     std=st.tuples(numbers, numbers, numbers),
-    crop_scale=numbers,
+    crop_scale=st.floats(0.1, 10),
 )
 def test_json_round_trip(**fields: object) -> None:
     contract = InputContract(color="RGB", **fields)
@@ -36,6 +36,19 @@ def test_json_round_trip(**fields: object) -> None:
         {"std": (0.0, 1.0, 1.0)},
         {"std": 1.0},
         {"size": 224},
+        {"crop_scale": 0},
+        {"crop_scale": 1e-9},
+        {"crop_scale": -1.05},
+        {"crop_scale": float("nan")},
+        {"crop_scale": float("inf")},
+        {"crop_scale": "x"},
+        {"crop_scale": True},
+        {"height": 2.5},
+        {"width": 10**9},
+        {"mean": "abc"},
+        {"mean": (float("nan"), 0.0, 0.0)},
+        {"std": (float("inf"), 1.0, 1.0)},
+        {"color": ["RGB"]},
     ],
 )
 def test_nonsense_is_a_data_error(changes: dict[str, object]) -> None:

@@ -6,14 +6,16 @@ import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from edgefer_runtime import archive
 from edgefer_runtime.bundle import Bundle, pack_zip
 from edgefer_runtime.errors import DataError
+from edgefer_runtime.zips import Entry
 
 Damage = Callable[[Path], object]
 
@@ -54,6 +56,18 @@ def link_out(folder: Path) -> None:
 FOLDER_DAMAGE = {
     "altered engine": (flip("model.onnx"), "model.onnx was altered"),
     "engine cut short": (cut("model.onnx"), "model.onnx has .* bytes, the manifest says"),
+    "a stranger": (
+        lambda folder: (folder / "model.bin").write_bytes(b"x"),
+        "model.bin is not in the manifest",
+    ),
+    "a stranger in a folder": (
+        lambda folder: ((folder / "sub").mkdir(), (folder / "sub/weights").write_bytes(b"x")),
+        "sub/weights is not in the manifest",
+    ),
+    "a link to a folder elsewhere": (
+        lambda folder: (folder / "elsewhere").symlink_to("/tmp"),
+        "elsewhere is not in the manifest",
+    ),
     "missing engine": (lambda folder: (folder / "model.onnx").unlink(), "model.onnx is missing"),
     "engine is a folder": (
         lambda folder: ((folder / "model.onnx").unlink(), (folder / "model.onnx").mkdir()),
@@ -190,13 +204,13 @@ def test_sizes_are_compared_before_anything_is_unpacked(
 ) -> None:
     replace("model.onnx", b"\0" * (64 << 20))(packed)
     unpacked: list[str] = []
-    open_entry = zipfile.ZipFile.open
+    read_entry = archive.read_entry
 
-    def watched(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *args: object) -> object:
-        unpacked.append(str(getattr(name, "filename", name)))
-        return open_entry(archive, name, *args)  # type: ignore[call-overload]
+    def watched(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+        unpacked.append(entry.name)
+        return read_entry(file, entry)
 
-    monkeypatch.setattr(zipfile.ZipFile, "open", watched)
+    monkeypatch.setattr(archive, "read_entry", watched)
     with pytest.raises(DataError, match="the manifest says"):
         Bundle.open(packed)
     assert unpacked == ["manifest.json"]

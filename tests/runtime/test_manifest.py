@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefer_runtime.contract import InputContract
+from edgefer_runtime.documents import parse_json
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.files import is_inside
-from edgefer_runtime.manifest import EngineFile, Manifest, format_json, parse_json
+from edgefer_runtime.manifest import EngineFile, Manifest, format_json
 
 CONTRACT = InputContract(48, 48, "GRAY", mean=(127.5,), std=(127.5,))
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+words = names.map(lambda name: name.replace("/", "-").replace("\\", "-"))
 values = st.dictionaries(names, st.integers() | st.text(max_size=9) | st.none(), max_size=3)
 paths = st.lists(names, min_size=1, max_size=3).map("/".join).filter(is_inside)
 
@@ -28,13 +30,13 @@ def manifests(draw: st.DrawFn) -> Manifest:
         for path in draw(st.lists(paths, min_size=1, max_size=4, unique=True))
     ]
     return Manifest(
-        model=draw(names),
-        variant=draw(names),
+        model=draw(words),
+        variant=draw(words),
         parameters=draw(st.integers(0, 10**9)),
         classes=tuple(draw(st.lists(names, min_size=1, max_size=9, unique=True))),
         input=CONTRACT,
-        target=draw(names),
-        precision=draw(names),
+        target=draw(words),
+        precision=draw(words),
         entry=files[0].path,
         batch=draw(st.none() | st.integers(1, 64)),
         files=tuple(files),
@@ -80,17 +82,24 @@ def test_json_round_trip(manifest: Manifest) -> None:
         ({"classes": []}, "classes"),
         ({"classes": "anger"}, "classes"),
         ({"classes": ["anger", "anger"]}, "distinct"),
+        ({"classes": ["a\x1b[31m"]}, r"classes\[0\]"),
+        ({"classes": [["anger"], "fear"]}, r"classes\[0\]"),
+        ({"model": "../outside"}, "model"),
+        ({"parameters": 10**30}, "parameters"),
+        ({"batch": 1.0}, "batch"),
+        ({"options": {"provider": ["CPU"]}}, r"options\.provider"),
         ({"output": "logits"}, "logits"),
+        ({"files": [{"path": "manifest.json", "bytes": 3, "sha256": "0" * 64}]}, "none of the engine's"),
         ({"options": []}, "options"),
         ({"quantization": "int8"}, "quantization"),
         ({"model": 3}, "model"),
-        ({"input": {"height": 3}}, "input contract"),
-        ({"input": None}, "input contract"),
+        ({"input": {"height": 3}}, "input: no width"),
+        ({"input": None}, "input: None"),
         ({"entry": "other.onnx"}, "other.onnx"),
-        ({"files": None}, "cannot be read"),
-        ({"files": [{"path": "model.onnx"}]}, "cannot be read"),
-        ({"files": [{"path": "model.onnx", "bytes": -3, "sha256": "0" * 64}]}, "size and sha256"),
-        ({"files": [{"path": "model.onnx", "bytes": 3, "sha256": "xyz"}]}, "size and sha256"),
+        ({"files": None}, "files = None"),
+        ({"files": [{"path": "model.onnx"}]}, r"files\[0\]: no bytes, sha256"),
+        ({"files": [{"path": "model.onnx", "bytes": -3, "sha256": "0" * 64}]}, r"files\[0\]: bytes = -3"),
+        ({"files": [{"path": "model.onnx", "bytes": 3, "sha256": "xyz"}]}, "no proper sha256"),
         ({"files": [{"path": "model.onnx", "bytes": 3, "sha256": "0" * 64}] * 2}, "distinct"),
         ({"files": [{"path": "../model.onnx", "bytes": 3, "sha256": "0" * 64}]}, "leaves the bundle"),
     ],

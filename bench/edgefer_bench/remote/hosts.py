@@ -1,21 +1,25 @@
-"""Where to reach a robot, and a fleet of them in ``devices.toml``."""
+"""Where to reach a robot, and a fleet of them in ``devices.toml``.
+
+The file lies in whatever folder edgefer is called in, which may have come from elsewhere: it can name hosts,
+but neither take a built-in profile's name nor have ssh run programs.
+"""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypeAlias
 
+from edgefer_bench.devices import known_devices
+from edgefer_bench.remote.options import SHELL, refused_option
+from edgefer_runtime.documents import read_toml
 from edgefer_runtime.errors import DataError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgefer_runtime.tables import Line, Within, read_table
 
 FLEET = Path("devices.toml")
 ALL = "all"
+
+Word: TypeAlias = Annotated[str, Line(1024)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class Host:
         python: its Python, 3.10 or newer, that sees an engine's library.
         folder: where there is room for a few hundred megabytes; by default its temporary folder.
         ssh_options: further words for ssh, as ``["-i", "~/.ssh/robot"]``.
+        source: the file that names it; None where the user did.
     """
 
     name: str
@@ -39,29 +44,41 @@ class Host:
     python: str = "python3"
     folder: str | None = None
     ssh_options: tuple[str, ...] = ()
+    source: Path | None = None
+
+    def describe(self) -> str:
+        """Which machine it is and what ssh is told, for people."""
+        words = [
+            "ssh",
+            *([] if self.port is None else ["-p", str(self.port)]),
+            *self.ssh_options,
+            self.address,
+        ]
+        return f"{self.source or 'here'}: {self.name} is {' '.join(words)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """A host's table in the file; fields as in :class:`Host`."""
+
+    host: Word
+    device: Word | None = None
+    port: Annotated[int, Within(1, 65535)] | None = None
+    python: Word = "python3"
+    folder: Word | None = None
+    ssh_options: tuple[Word, ...] = ()
 
 
 def read_fleet(path: Path = FLEET) -> dict[str, Host]:
     """The hosts in a file of tables, one a host, by name; an absent file is an empty fleet.
 
     Raises:
-        DataError: no TOML, or a table that is not a host's.
+        DataError: no TOML, a table that is not a host's, a built-in profile's name, or an option with which
+            ssh would run a program or open more than a connection.
     """
     if not path.exists():
         return {}
-    known = {field.name for field in fields(Host)} - {"name", "address"} | {"host"}
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-        for name, table in tables.items():
-            if not isinstance(table, dict) or "host" not in table or (table.keys() - known):
-                raise ValueError(f"[{name}] holds {', '.join(table) if isinstance(table, dict) else table!r}")
-        return {name: _host(name, table) for name, table in tables.items()}
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{path}: no fleet ({error})",
-            expected=f"a table a host with `host`, and as needed {', '.join(sorted(known - {'host'}))}",
-            action="see docs/remote.md",
-        ) from error
+    return {name: _host(name, table, path) for name, table in read_toml(path).items()}
 
 
 def choose_hosts(device: str | None, host: str | None, fleet: dict[str, Host]) -> list[Host]:
@@ -84,8 +101,32 @@ def choose_hosts(device: str | None, host: str | None, fleet: dict[str, Host]) -
     return [fleet[device]] if device in fleet else []
 
 
-def _host(name: str, table: dict[str, Any]) -> Host:
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-    }
-    return Host(name=name, address=str(values.pop("host")), **values)
+def _host(name: str, table: object, path: Path) -> Host:
+    where = f"{path}: [{name}]"
+    if name in (ALL, *known_devices()):
+        raise DataError(
+            f"{where}: a host called like edgefer's own {'word' if name == ALL else 'profile'} {name!r}",
+            expected="a name of your own: a built-in one always means what it means elsewhere",
+            action=f"rename it in {path}, as [my-{name}]",
+        )
+    if name not in Line():
+        raise DataError(f"{where}: no name of a host", expected=f"a word {Line()}", action="rename it")
+    try:
+        read = read_table(_Table, table, f"{path}: no fleet: [{name}]")
+    except DataError as error:
+        raise DataError(error.found, expected=error.expected, action="see docs/remote.md") from error
+    if read.host[:1] == "-" or SHELL & {*read.host} or " " in read.host:
+        raise DataError(
+            f"{where}: host = {read.host!r}",
+            expected="user@robot, or a name of ~/.ssh/config",
+            action="mend it",
+        )
+    if option := refused_option(read.ssh_options):
+        raise DataError(
+            f"{where}: the ssh option {option}",
+            expected="options that say which key, port, user, jump host or cipher: a file that came with a "
+            "folder must not run programs or open tunnels",
+            action=f"if you want it, write it under `Host {read.host.rpartition('@')[2]}` in ~/.ssh/config",
+        )
+    values = {key: value for key, value in vars(read).items() if key != "host"}
+    return replace(Host(name=name, address=read.host, source=path), **values)

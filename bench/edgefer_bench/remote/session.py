@@ -6,7 +6,6 @@ host's Python. No network but ssh's own is needed on the far side, and nothing s
 
 from __future__ import annotations
 
-import json
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,21 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from edgefer_bench.devices import Device, require_device
+from edgefer_bench.remote.answers import Facts, read_facts, read_look, read_progress, require_complete
 from edgefer_bench.remote.hosts import Host
 from edgefer_bench.remote.ssh import Connection
 from edgefer_bench.remote.wheel import write_runtime_wheel
 from edgefer_bench.scoring import Faces, check_classes
 from edgefer_runtime.benching import ARRAYS, RUN, BenchPlan, BenchRun, Report
-from edgefer_runtime.board import Board
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.errors import DeviceError, EdgeferError, MissingError, kind_of
 from edgefer_runtime.job import BUNDLES, PACK, write_job
 from edgefer_runtime.pack import write_pack
 
 LEAST_PYTHON = (3, 10)
+MOST_BYTES = 256 << 20
+"""Of a run's JSON and of its arrays: ten minutes of an engine that takes 0.2 ms are 50 MB."""
+
 ROOM = 1.3
 """Free space that is asked for, as a multiple of what is sent: the environment and the run need some too."""
 
@@ -123,7 +125,7 @@ def _bench_in(
         _send(connection, {wheel.name: wheel}, folder)
         python = _set_up(connection, folder)
         facts = _ask(connection, [python, "-m", "edgefer_runtime", "environment", "--json"])
-        device = require_device(host.device, Board.from_json(facts["board"]), host=host.name)
+        device = require_device(host.device, facts["board"], host=host.name)
         chosen, left_out = _choose(host, bundles, device, facts)
         packing.result()
     write_job(job, replace(plan, power_rails=device.power_rails), len(chosen))
@@ -131,8 +133,10 @@ def _bench_in(
     _send(connection, {"job": job, **parts}, folder, on_progress)
     _measure(connection, python, folder, on_progress)
     for name in (ARRAYS, RUN):
-        connection.fetch(f"{folder}/out/{name}", near / name)
-    return Far(BenchRun.load(near), device, tuple(chosen), tuple(left_out))
+        connection.fetch(f"{folder}/out/{name}", near / name, MOST_BYTES)
+    run = BenchRun.load(near)
+    require_complete(run, chosen, len(faces.images), host.name)
+    return Far(run, device, tuple(chosen), tuple(left_out))
 
 
 def _pack(faces: Faces, folder: Path, notice: str) -> None:
@@ -152,14 +156,13 @@ def _look(connection: Connection, bundles: Sequence[Bundle], faces: Faces) -> st
     """Whether there is a Python that is new enough, and room; the fresh folder."""
     host = connection.host
     answer = connection.run([host.python, "-", host.folder or ""], stdin=LOOK.encode())
-    try:
-        found = json.loads(answer.out)
-    except ValueError:
+    if answer.code or not answer.out.strip():
         raise DeviceError(
             f"{host.name} has no {host.python} that answers ({answer.told or 'silence'})",
             expected="Python 3.10 or newer",
             action="install it, or name another as `python` in devices.toml",
-        ) from None
+        )
+    found = read_look(answer.out, host.name)
     version = ".".join(map(str, found["python"]))
     if tuple(found["python"]) < LEAST_PYTHON:
         raise DeviceError(
@@ -179,7 +182,7 @@ def _look(connection: Connection, bundles: Sequence[Bundle], faces: Faces) -> st
         with suppress(EdgeferError):
             connection.run(["rm", "-rf", "--", found["folder"]], timeout_s=60)
         raise _full(host, f"{found['free'] / 1e6:.0f} MB free in {found['base']}", f"{needed / 1e6:.0f} MB")
-    return str(found["folder"])
+    return found["folder"]
 
 
 def _pixels(faces: Faces) -> int:
@@ -250,17 +253,17 @@ def _set_up(connection: Connection, folder: str) -> str:
     return f"{folder}/venv/bin/python"
 
 
-def _ask(connection: Connection, words: Sequence[str]) -> dict[str, Any]:
+def _ask(connection: Connection, words: Sequence[str]) -> Facts:
     answer = connection.run(words)
     if answer.code:
         raise kind_of(answer.code)(
             f"{connection.host.name}: {answer.told.removeprefix('error: ') or f'exit code {answer.code}'}"
         )
-    return dict(json.loads(answer.out))
+    return read_facts(answer.out, connection.host.name)
 
 
 def _choose(
-    host: Host, bundles: Sequence[Bundle], device: Device, facts: dict[str, Any]
+    host: Host, bundles: Sequence[Bundle], device: Device, facts: Facts
 ) -> tuple[list[Bundle], list[str]]:
     """The bundles whose engines run there, and why the others do not."""
     pip = f"ssh {host.address} {host.python} -m pip install"
@@ -286,10 +289,9 @@ def _measure(connection: Connection, python: str, folder: str, on_progress: Repo
 
     def on_line(line: str) -> None:
         nonlocal last
-        with suppress(ValueError, KeyError, TypeError):
-            told = json.loads(line)
+        if told := read_progress(line):
             last = told["stage"]
-            on_progress(told["stage"], int(told["done"]), int(told["total"]))
+            on_progress(last, told["done"], told["total"])
 
     job, out = f"{folder}/job", f"{folder}/out"
     quiet = ["env", "PYTHONDONTWRITEBYTECODE=1"]  # half a compiled module on a full disk is worse than none

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,13 @@ from edgefer_runtime.leash import BEAT_S
 CONNECT_S = 10
 POLL_S = 0.01
 SSH_PORT = 22
+MOST_BYTES = 4 << 20
+"""Of an answer, unless its caller knows better."""
+
+LAST_BYTES = 1 << 16
+"""Of what is said on stderr, the last of which says why."""
+
+LONGEST_LINE = 1 << 16
 FAILED = 255
 """Exit code of ssh itself; any other is the command's."""
 
@@ -62,22 +70,52 @@ class Connection:
         self._sharing = ()
         self._closing.close()
 
-    def run(self, words: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 120) -> Answer:
-        """Run a command to its end.
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 120,
+        most_bytes: int = MOST_BYTES,
+    ) -> Answer:
+        """Run a command to its end; of what it prints, no more than ``most_bytes`` is kept or waited for.
 
         Raises:
-            DeviceError: the host cannot be reached, or does not answer in time.
+            DeviceError: the host cannot be reached, does not answer in time, or does not stop answering.
         """
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
         with self._start(words) as process:
-            try:
-                out, told = process.communicate(stdin, timeout=timeout_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise DeviceError(
-                    f"{self.host.name} does not answer: {shlex.join(words)[:60]} took over {timeout_s:g} s",
-                    action="see what it is busy with, and try again",
-                ) from None
-        return self._answer(process.returncode, out, told)
+            assert process.stdin is not None and process.stderr is not None and process.stdout is not None
+            stdout = process.stdout
+            timer = threading.Timer(timeout_s, give_up)
+            with ExitStack() as ending, ThreadPoolExecutor(2) as aside:
+                timer.start()
+                ending.callback(timer.cancel)
+                told = aside.submit(_last, process.stderr)
+                sending = aside.submit(_write, process.stdin, stdin)
+                out = stdout.read(most_bytes + 1)
+                if len(out) > most_bytes:
+                    process.kill()
+                sending.result()
+                words_told = told.result()
+                process.wait()
+        if late.is_set():
+            raise DeviceError(
+                f"{self.host.name} does not answer: {shlex.join(words)[:60]} took over {timeout_s:g} s",
+                action="see what it is busy with, and try again",
+            )
+        if len(out) > most_bytes:
+            raise DeviceError(
+                f"{self.host.name} prints more than {most_bytes:,} bytes: {shlex.join(words)[:60]}",
+                expected="an answer of edgefer's",
+                action="see what else its shell prints at login (~/.bashrc, ~/.profile)",
+            )
+        return self._answer(process.returncode, out, words_told)
 
     def send(self, words: Sequence[str], write: Callable[[IO[bytes]], None]) -> Answer:
         """Run a command whose standard input ``write`` fills; what it no longer takes is not written."""
@@ -87,7 +125,7 @@ class Connection:
                 write(process.stdin)
             with suppress(BrokenPipeError):
                 process.stdin.close()
-            told, out = process.stderr.read(), process.stdout.read()
+            told, out = _last(process.stderr), _last(process.stdout)
         return self._answer(process.wait(), out, told)
 
     def follow(self, words: Sequence[str], on_line: Callable[[str], None]) -> Answer:
@@ -106,12 +144,12 @@ class Connection:
 
             helpers = [
                 threading.Thread(target=beat, daemon=True),
-                threading.Thread(target=lambda: told.append(stderr.read()), daemon=True),
+                threading.Thread(target=lambda: told.append(_last(stderr)), daemon=True),
             ]
             for helper in helpers:
                 helper.start()
             try:
-                for line in process.stdout:
+                while line := process.stdout.readline(LONGEST_LINE):
                     on_line(line.decode(errors="replace").rstrip())
             except BaseException:
                 process.kill()
@@ -122,13 +160,13 @@ class Connection:
             helpers[1].join()
         return self._answer(code, b"", b"".join(told))
 
-    def fetch(self, path: str, into: Path) -> None:
-        """Copy a file from the host.
+    def fetch(self, path: str, into: Path, most_bytes: int) -> None:
+        """Copy a file of at most ``most_bytes`` from the host.
 
         Raises:
-            DeviceError: it is not there, or the connection broke.
+            DeviceError: it is not there, is larger, or the connection broke.
         """
-        answer = self.run(["cat", "--", path], timeout_s=600)
+        answer = self.run(["cat", "--", path], timeout_s=600, most_bytes=most_bytes)
         if answer.code:
             raise DeviceError(f"{self.host.name}: {path} cannot be read ({answer.told})")
         into.write_bytes(answer.out)
@@ -153,6 +191,21 @@ class Connection:
         if code == FAILED:
             raise unreachable(self.host, text)
         return Answer(code, out, text)
+
+
+def _write(stdin: IO[bytes], data: bytes) -> None:
+    with suppress(OSError):  # who does not read it to its end says why on stderr
+        stdin.write(data)
+    with suppress(OSError):
+        stdin.close()
+
+
+def _last(stream: IO[bytes]) -> bytes:
+    """The end of what a stream says until it is closed."""
+    kept = b""
+    while piece := stream.read(LAST_BYTES):
+        kept = (kept + piece)[-LAST_BYTES:]
+    return kept
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

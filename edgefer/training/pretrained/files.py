@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from edgefer.training.checkpoint import require_finite
 from edgefer_runtime.errors import DataError, MissingError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -45,7 +46,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     checkpoint that holds one; of several, the one with the most tensors is meant.
 
     Raises:
-        DataError: the file is missing or damaged, holds no tensors, or objects other than tensors.
+        DataError: the file is missing or damaged, holds no tensors, objects other than tensors, or numbers
+            that are not finite.
         MissingError: it is an HDF5 file, and h5py is not installed.
     """
     try:
@@ -63,6 +65,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = _read_torch(path)
     if not tensors:
         raise DataError(f"{path} holds no tensors by name", expected="a state dict")
+    require_finite(tensors, str(path))
     return tensors
 
 

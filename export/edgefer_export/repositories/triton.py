@@ -80,7 +80,7 @@ def _face(manifest: Manifest) -> tuple[str, list[int]]:
 
 
 def _device(manifest: Manifest) -> str:
-    on_cpu = manifest.options.get("provider", "CPU").startswith("CPU") and manifest.target != "tensorrt"
+    on_cpu = str(manifest.options.get("provider", "CPU")).startswith("CPU") and manifest.target != "tensorrt"
     return "KIND_CPU" if on_cpu else "KIND_GPU"
 
 

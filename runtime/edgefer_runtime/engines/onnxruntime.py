@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from edgefer_runtime.bundle import Bundle
 from edgefer_runtime.engines.base import INPUT, OUTPUT, Engine, Opening, check_signature, refused
 from edgefer_runtime.engines.libraries import import_onnxruntime, missing
-from edgefer_runtime.errors import DeviceError, UsageError
+from edgefer_runtime.errors import DataError, DeviceError, UsageError
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
+
+PLACES = ("file", "path", "folder", "dir", "librar", "custom_op")
+"""What names of the library's entries that lead to files have in them."""
 
 RECORD_PROVIDERS = "session.record_ep_graph_assignment_info"
 """Entry that has the session keep which provider took which nodes."""
@@ -24,7 +27,7 @@ class OnnxRuntimeEngine(Engine):
     """A session of ONNX Runtime.
 
     The manifest's options: ``provider``, the execution provider to run on (``CPUExecutionProvider`` when
-    there is none), and any ``session.*`` configuration entry.
+    there is none), and any ``session.*`` configuration entry that names no file.
     """
 
     target = "onnxruntime"
@@ -36,6 +39,7 @@ class OnnxRuntimeEngine(Engine):
         except ImportError as error:
             raise missing(self.target, error) from error
         given = bundle.manifest.options
+        _require_harmless(bundle)
         wanted = _provider(onnxruntime, opening.device or str(given.get("provider", CPU)))
         order = dict.fromkeys((wanted, CUDA, CPU) if wanted == TENSORRT else (wanted, CPU))
         available = onnxruntime.get_available_providers()
@@ -64,6 +68,21 @@ class OnnxRuntimeEngine(Engine):
     def _infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32] = self._run([OUTPUT], {INPUT: batch})[0]
         return probabilities
+
+
+def _require_harmless(bundle: Bundle) -> None:
+    """Raise where an option of the manifest would have the library read or write a file, or load another.
+
+    Raises:
+        DataError: names the option.
+    """
+    for name in bundle.manifest.options:
+        if name.startswith("session.") and any(word in name.lower() for word in PLACES):
+            raise DataError(
+                f"{bundle.path}: the ONNX Runtime option {name}",
+                expected="options that say how to compute, never where files lie",
+                action="export the bundle again without it",
+            )
 
 
 def _options(onnxruntime: Any, threads: int, entries: Any) -> Any:

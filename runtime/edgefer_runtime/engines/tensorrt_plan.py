@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from edgefer_runtime.documents import read_json
 from edgefer_runtime.errors import DataError, DeviceError
 from edgefer_runtime.manifest import format_json
+from edgefer_runtime.tables import read_table
 
 ONNX, PLAN, FACTS = "model.onnx", "model.engine", "model.engine.json"
 """Files of a bundle: what the plan is built from, the plan, and its :class:`PlanFacts`."""
@@ -55,13 +55,11 @@ class PlanFacts:
             DataError: no such file, or a field is missing or unknown.
         """
         try:
-            facts: dict[str, Any] = json.loads(path.read_bytes())
-            lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-            return cls(**{**facts, **lists})
-        except (OSError, AttributeError, TypeError, ValueError) as error:
+            return read_table(cls, read_json(path), "a plan's facts")
+        except DataError as error:
             raise DataError(
-                f"{path}: facts of a plan that cannot be read ({error})",
-                expected=", ".join(cls.__dataclass_fields__),
+                f"{path}: facts of a plan that cannot be read ({error.found})",
+                expected=error.expected or ", ".join(cls.__dataclass_fields__),
                 action=REBUILD,
             ) from error
 

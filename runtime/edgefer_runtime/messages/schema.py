@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefer_runtime.documents import parse_json
 from edgefer_runtime.errors import DataError
 from edgefer_runtime.faces.detection import LANDMARKS
 
@@ -163,9 +164,11 @@ def decode_faces(payload: bytes | str) -> FacesMessage:
         DataError: no JSON, another schema, or a field that is missing or of the wrong kind.
     """
     try:
-        value = json.loads(payload, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"a message that is no JSON ({error})", expected=f"an object of {SCHEMA}") from error
+        text = payload.encode() if isinstance(payload, str) else payload
+        value = parse_json(text, "the message")
+    except (DataError, ValueError) as error:
+        found = getattr(error, "found", str(error))
+        raise DataError(f"a message that is no JSON ({found})", expected=f"an object of {SCHEMA}") from error
     if problem := _problem(value, faces_schema(), "the message"):
         raise DataError(
             f"a message that is no {SCHEMA}: {problem}",
@@ -173,10 +176,6 @@ def decode_faces(payload: bytes | str) -> FacesMessage:
             action="send it with the version of edgefer-runtime that is to read it",
         )
     return cast(FacesMessage, value)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 @cache
