@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +21,7 @@ from edgefer.training.interrupt import stop_on_signal
 from edgefer_runtime import Face, FaceAnalyzer
 from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
-from edgefer_runtime.errors import EdgeferError, UsageError
+from edgefer_runtime.errors import DeviceError, EdgeferError, UsageError
 from edgefer_runtime.faces import BlazeFace
 from edgefer_runtime.messages import FacesMessage, Publisher, faces_as_json, open_publisher
 from edgefer_runtime.overlay import Overlay
@@ -82,7 +82,8 @@ class Run:
         outputs: what was written.
         publishers: where messages went.
         signal: the signal that ended it, if one did.
-        error: what ended the footage early: a camera that was lost, a damaged picture.
+        error: what ended it early: a camera that was lost, a damaged picture, a cut video, a full disk.
+        times: whence the frames have their times, as :class:`edgefer.pipeline.footage.Footage` says.
     """
 
     model: str
@@ -101,6 +102,7 @@ class Run:
     publishers: tuple[Publisher, ...] = ()
     signal: int | None = None
     error: EdgeferError | None = None
+    times: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON object; milliseconds, and null for what too few frames cannot tell."""
@@ -127,6 +129,7 @@ class Run:
             ],
             "interrupted": self.signal is not None,
             "error": self.error and str(self.error),
+            "times": self.times,
             **({"pictures": self.messages} if self.messages else {}),
         }
 
@@ -134,13 +137,13 @@ class Run:
 def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     """Analyze footage, frame by frame, and record what is asked for.
 
-    Ctrl-C, SIGTERM, closing the window and an error of the footage end it after the frame at hand, and what
-    was recorded so far is kept, whole; before the first frame, nothing is.
+    Ctrl-C, SIGTERM, closing the window, a full disk and an error of the footage end it after the frame at
+    hand, and what was recorded so far is kept, whole; before the first frame, nothing is.
 
     Raises:
         UsageError: footage, outputs and options that do not fit.
         DataError: footage or bundle that cannot be read, or outputs that cannot be written.
-        DeviceError: a camera that is not there or was lost; no screen; nobody to publish to.
+        DeviceError: a camera that is not there, gives nothing or was lost; no screen; nobody to publish to.
         MissingError: a library that is needed is not installed.
     """
     footage = find_footage(settings.source, settings.hz)
@@ -152,25 +155,50 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         request = stack.enter_context(stop_on_signal())
         analyzer = stack.enter_context(_analyzer(settings))
         engine = analyzer.classifier.engine
-        done = Run(analyzer.classifier.bundle.manifest.name, engine.provider, outputs=settings.outputs)
+        done = Run(
+            analyzer.classifier.bundle.manifest.name,
+            engine.provider,
+            outputs=settings.outputs,
+            times=footage.times,
+        )
         window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         done.publishers = tuple(stack.enter_context(open_publisher(to)) for to in settings.publish)
         for publisher in done.publishers:
             publisher.wait(REACH_S)
-        frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
-        look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
+        live = settings.live or footage.is_camera
+        look = _Look(analyzer, recordings, window, done, live=live)
         if request:
             request.leave()
         begin_s, begin_cpu_s = time.monotonic(), time.process_time()
-        for frame in _as_far_as_it_goes(frames, done):
-            look(frame)
-            done.seconds = time.monotonic() - begin_s
-            done.cpu_s = time.process_time() - begin_cpu_s
-            on_progress("frames", done.frames, footage.total or 0)
-            over = settings.seconds is not None and done.seconds >= settings.seconds
-            if request or over or (window and not window.is_open):
-                break
+
+        def over() -> bool:
+            late = settings.seconds is not None and time.monotonic() - begin_s >= settings.seconds
+            if window:
+                window.update()
+            return bool(request) or late or (window is not None and not window.is_open)
+
+        try:
+            for frame in _live(footage, stack, done, over) if live else footage.frames():
+                look(frame)
+                done.seconds = time.monotonic() - begin_s
+                done.cpu_s = time.process_time() - begin_cpu_s
+                on_progress("frames", done.frames, footage.total or 0)
+                if over():
+                    break
+        except EdgeferError as error:
+            if not done.frames:
+                raise
+            done.error = error
+        if not done.frames:
+            if request:
+                request.leave()
+            if not (window and not window.is_open):
+                raise DeviceError(
+                    f"{footage.name} gave no frame within {settings.seconds or 0:g} s",
+                    expected="a camera or stream that gives frames",
+                    action="check that it is on and can be reached, or give --seconds more",
+                )
         done.signal = request.signal
         if window and window.is_open and not request and footage.hz is None:
             window.wait()
@@ -194,22 +222,13 @@ def _analyzer(settings: RunSettings) -> FaceAnalyzer:
     return analyzer
 
 
-def _live(footage: Footage, stack: ExitStack, done: Run) -> Iterator[Frame]:
-    """The newest frame whenever one is asked for."""
+def _live(footage: Footage, stack: ExitStack, done: Run, over: Callable[[], bool]) -> Iterator[Frame]:
+    """The newest frame whenever one is asked for, with the time at which it came, until it is ``over``."""
     reconnect_s = RECONNECT_S if footage.is_camera else 0.0
-    camera = stack.enter_context(Camera(Playback(footage), reconnect_s=reconnect_s))
+    camera = stack.enter_context(Camera(Playback(footage), reconnect_s=reconnect_s, until=over))
     for shot in camera:
         done.dropped = camera.dropped
-        yield Frame(shot.image, shot.number, shot.time_s, time.time_ns())
-
-
-def _as_far_as_it_goes(frames: Iterator[Frame], done: Run) -> Iterator[Frame]:
-    try:
-        yield from frames
-    except EdgeferError as error:
-        if not done.frames:
-            raise
-        done.error = error
+        yield Frame(shot.image, shot.number, shot.time_s, shot.captured_ns)
 
 
 class _Look:
@@ -237,9 +256,6 @@ class _Look:
             faces = self._analyzer(frame.image, time_s=frame.time_s)
             self._compare(faces, frame.time_s)
         latency_ns = round((time.monotonic() - begin_s) * 1e9)
-        self._done.latency_ns.append(latency_ns)
-        self._done.frames += 1
-        self._done.faces += len(faces)
         height, width = frame.image.shape[:2]
         message = faces_as_json(
             faces,
@@ -250,8 +266,6 @@ class _Look:
             model=self._done.model,
             latency_ns=latency_ns,
         )
-        if frame.time_s is None:
-            self._done.messages.append(message)
         draw = cache(lambda: self._overlay.draw(frame.image, faces))
         for recording in self._recordings:
             recording.add(frame, message, draw)
@@ -259,6 +273,12 @@ class _Look:
             publish(message)
         if self._window:
             self._window.show(draw())
+        # What could not be recorded is not counted among what was.
+        self._done.frames += 1
+        self._done.faces += len(faces)
+        self._done.latency_ns.append(latency_ns)
+        if frame.time_s is None:
+            self._done.messages.append(message)
 
     def _compare(self, faces: Sequence[Face], now_s: float) -> None:
         """Count how long tracks are seen, and their changes of label."""
