@@ -9,7 +9,7 @@ from pathlib import Path
 from edgefer_runtime.redaction import redacted
 
 ARGUMENTS = slice(45, 47)
-"""Where /proc/self/stat says where the words lie in memory, counted from behind the program's name (proc(5))."""
+"""Of /proc/self/stat, behind the program's name: where in memory the words begin and end (proc(5))."""
 
 
 def hide_passwords(*addresses: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +17,7 @@ from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.footage import Footage, Frame, Playback, find_footage
 from edgefer.pipeline.recording import Recording, record, require_output
 from edgefer.pipeline.window import Window
-from edgefer.training.interrupt import stop_on_signal
+from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer_runtime import Face, FaceAnalyzer
 from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
@@ -28,6 +28,7 @@ from edgefer_runtime.overlay import Overlay
 
 RECONNECT_S = 30.0
 REACH_S = 10.0
+LOADING_S = 1.0
 FEWEST_FOR_P99 = 100
 
 
@@ -45,7 +46,8 @@ class RunSettings:
         show: open a window.
         detector: a BlazeFace model; detect_every, smoothing_s: as an analyzer takes them.
         min_score: of a face.
-        seconds: when to stop; None for at the end.
+        seconds: when to stop, counted from the opening of a camera, else from the first frame; None for at
+            the end.
         threads, device: as :meth:`edgefer_runtime.Classifier.open` takes them.
     """
 
@@ -153,33 +155,31 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         require_output(path, footage)
     with ExitStack() as stack:
         request = stack.enter_context(stop_on_signal())
+        over = _Over(request, settings.seconds)
+        # A camera takes its time to open: it does so while the engine is loaded.
+        camera = stack.enter_context(_camera(footage, over)) if footage.is_camera else None
         analyzer = stack.enter_context(_analyzer(settings))
-        engine = analyzer.classifier.engine
         done = Run(
             analyzer.classifier.bundle.manifest.name,
-            engine.provider,
+            analyzer.classifier.engine.provider,
             outputs=settings.outputs,
             times=footage.times,
         )
-        window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
+        over.window = window = (
+            stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
+        )
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         done.publishers = tuple(stack.enter_context(open_publisher(to)) for to in settings.publish)
         for publisher in done.publishers:
             publisher.wait(REACH_S)
-        live = settings.live or footage.is_camera
-        look = _Look(analyzer, recordings, window, done, live=live)
+        if settings.live and camera is None:
+            camera = stack.enter_context(_camera(footage, over))
+        look = _Look(analyzer, recordings, window, done, live=camera is not None)
         if request:
             request.leave()
-        begin_s, begin_cpu_s = time.monotonic(), time.process_time()
-
-        def over() -> bool:
-            late = settings.seconds is not None and time.monotonic() - begin_s >= settings.seconds
-            if window:
-                window.update()
-            return bool(request) or late or (window is not None and not window.is_open)
-
+        begin_s, begin_cpu_s = over.begin(footage), time.process_time()
         try:
-            for frame in _live(footage, stack, done, over) if live else footage.frames():
+            for frame in _live(camera, done) if camera else footage.frames():
                 look(frame)
                 done.seconds = time.monotonic() - begin_s
                 done.cpu_s = time.process_time() - begin_cpu_s
@@ -222,13 +222,40 @@ def _analyzer(settings: RunSettings) -> FaceAnalyzer:
     return analyzer
 
 
-def _live(footage: Footage, stack: ExitStack, done: Run, over: Callable[[], bool]) -> Iterator[Frame]:
-    """The newest frame whenever one is asked for, with the time at which it came, until it is ``over``."""
+def _camera(footage: Footage, over: _Over) -> Camera:
     reconnect_s = RECONNECT_S if footage.is_camera else 0.0
-    camera = stack.enter_context(Camera(Playback(footage), reconnect_s=reconnect_s, until=over))
+    return Camera(Playback(footage), reconnect_s=reconnect_s, until=over)
+
+
+def _live(camera: Camera, done: Run) -> Iterator[Frame]:
+    """The newest frame whenever one is asked for, with the time at which it came."""
+    before = camera.dropped
     for shot in camera:
-        done.dropped = camera.dropped
+        # What came while the engine was loaded did not come too fast; the newest of it is the first frame.
+        before = before if done.frames else camera.dropped
+        done.dropped = camera.dropped - before
         yield Frame(shot.image, shot.number, shot.time_s, shot.captured_ns)
+
+
+class _Over:
+    """Whether it is time to stop: a signal came, the time is up, or the window was closed."""
+
+    def __init__(self, request: StopRequest, seconds: float | None) -> None:
+        self._request, self._seconds = request, seconds
+        self._since_s = time.monotonic()
+        self.window: Window | None = None
+
+    def begin(self, footage: Footage) -> float:
+        """Count from now on; with a camera from its opening, unless the engine took long to load."""
+        now_s = time.monotonic()
+        self._since_s = max(self._since_s, now_s - LOADING_S) if footage.is_camera else now_s
+        return now_s
+
+    def __call__(self) -> bool:
+        if self.window:
+            self.window.update()
+        late = self._seconds is not None and time.monotonic() - self._since_s >= self._seconds
+        return bool(self._request) or late or (self.window is not None and not self.window.is_open)
 
 
 class _Look:

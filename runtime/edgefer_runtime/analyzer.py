@@ -30,8 +30,8 @@ class Face:
     """One face in a frame.
 
     Attributes:
-        box: float32, 4: left, top, right, bottom in pixels of the frame, over whose border it may reach; a part
-            of it lies inside.
+        box: float32, 4: left, top, right, bottom in pixels of the frame, over whose border it may reach;
+            a part of it lies inside.
         landmarks: float32, 6 x 2, as :class:`edgefer_runtime.faces.Detection` has them, or None.
         score: 0..1, how sure the detector is; 1 for a caller's own box.
         label: the most probable class.
@@ -215,9 +215,10 @@ class FaceAnalyzer(Closing):
             given = [Detection(box, None, 1.0) for box in _rows(boxes)]
             for face in given:
                 if not _is_inside(face, frame):
+                    height, width = frame.shape[:2]
                     raise DataError(
                         f"a face's box {face.box.tolist()} outside its frame",
-                        expected=f"one that shares pixels with the frame's {frame.shape[1]} x {frame.shape[0]}",
+                        expected=f"one that shares pixels with the frame's {width} x {height}",
                         action="check that box and frame are of one size and moment",
                     )
             return given

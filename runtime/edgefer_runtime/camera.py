@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +19,8 @@ __all__ = ["Camera", "Frames", "OpenCvCamera", "Shot", "Stamped", "import_opencv
 RETRY_S = 0.5
 POLL_S = 0.1
 """How often a reader that waits looks whether it is to go on waiting."""
-CLOSING_S = 0.5
-"""A camera that gives frames ends within this; one that hangs in its driver is left behind."""
+CLOSING_S = HANGS_S = 0.5
+"""How long the end of a camera is waited for; one that gave nothing for so long may hang in its driver."""
 
 
 @runtime_checkable
@@ -68,6 +69,7 @@ class Camera(Closing):
         self._error: Exception | None = None
         self._over = False
         self.arrived = self.dropped = 0
+        self._seen_s = -math.inf
         self._thread = threading.Thread(target=self._read, name="edgefer camera", daemon=True)
         self._thread.start()
 
@@ -107,8 +109,9 @@ class Camera(Closing):
         with self._changed:
             self._over, self._newest = True, None
             self._changed.notify_all()
+            silent = time.monotonic() - self._seen_s > HANGS_S
         # A driver may hang in its read for good; the thread is a daemon and ends with the program at least.
-        self._thread.join(CLOSING_S)
+        self._thread.join(POLL_S if silent else CLOSING_S)
 
     def _read(self) -> None:
         error: Exception | None = None
@@ -144,6 +147,7 @@ class Camera(Closing):
                         return
                     self.dropped += self._newest is not None
                     self._newest = replace(shot, number=self.arrived)
+                    self._seen_s = time.monotonic()
                     self.arrived += 1
                     self._changed.notify_all()
         finally:

@@ -38,12 +38,10 @@ class Address:
         try:
             parts = urlsplit(text)
             port, password = parts.port, parts.password
-        except ValueError:
-            # What urllib says of it repeats a part that may be of a password.
-            raise UsageError(
-                f"the address {redacted(text)!r} cannot be taken apart: its host or port is none",
-                expected=FORMS,
-            ) from None
+        except ValueError as error:
+            # What urllib says repeats a part of the address, which may be one of a password.
+            reason = "no host and port" if "@" in text else str(error)
+            raise UsageError(f"the address {redacted(text)!r}: {reason}", expected=FORMS) from None
         if password is not None:
             raise UsageError(
                 "an address with a password in it",
