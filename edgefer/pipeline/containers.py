@@ -54,7 +54,7 @@ def read_declared(path: Path) -> Declared:
 def _avi(file: BinaryIO, size: int) -> Declared:
     """One RIFF chunk, or several in a row; the first one's head tells of its own frames."""
     file.seek(20)
-    name, _, kind, _, period_us, frames = struct.unpack("<4sI4sII12xI", file.read(36))
+    name, kind, _, period_us, frames = struct.unpack("<4s4sII12xI", file.read(32))
     duration_s = frames * period_us / 1e6 if (name, kind) == (b"hdrl", b"avih") else 0.0
     place = 0
     while place + 8 <= size:
