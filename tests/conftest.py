@@ -54,3 +54,40 @@ def recorded_machine(tmp_path: Path) -> Callable[[str], Path]:
         return root
 
     return unfold
+
+
+@pytest.fixture(scope="session")
+def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine that tells which of red, green and blue there is most of."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    from edgefer_runtime.bundle import write_bundle
+    from edgefer_runtime.contract import InputContract
+    from edgefer_runtime.manifest import Manifest
+
+    folder = tmp_path_factory.mktemp("engine")
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, [1, "height", "width", 3])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, 3])
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "pixels"], ["means"], keepdims=0),
+        helper.make_node("Softmax", ["means"], ["probabilities"], axis=1),
+    ]
+    pixels = helper.make_tensor("pixels", TensorProto.INT64, [2], [1, 2])
+    graph = helper.make_graph(nodes, "colour", [images], [output], [pixels])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "m"
+    )
+    manifest = Manifest(
+        model="colour",
+        variant="plain",
+        parameters=0,
+        classes=("red", "green", "blue"),
+        input=InputContract(32, 32, "RGB", mean=(0.0,) * 3, std=(255.0,) * 3),
+        target="onnxruntime",
+        precision="fp32",
+        batch=1,
+        entry="model.onnx",
+    )
+    return write_bundle(folder / "bundle", manifest, {"model.onnx": folder / "m"}, {"checks": []}).path

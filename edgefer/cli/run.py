@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._process_list import hide_passwords
 from edgefer_runtime.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def run(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A picture, a folder of them, a video, an animation, `camera`, `camera:1`, a stream's URL.",
+            help="A picture, a folder of them, a video, an animation, `camera`, `camera:1`, a device, a URL.",
         ),
     ],
     output: Annotated[
@@ -71,6 +72,7 @@ def run(
     from edgefer.pipeline.run import RunSettings
     from edgefer.pipeline.run import run as run_source
 
+    hide_passwords(source, *(publish or ()))
     outputs = tuple(output or ())
     if json and STANDARD_OUTPUT in outputs:
         raise UsageError("--json and -o -", expected="one of them: both write to standard output")
@@ -124,6 +126,8 @@ def _summarize(done: Run) -> None:
     if done.frames > 1:
         line += f": {facts['frames_per_s']:.1f} frames/s, {done.dropped:,} dropped"
     say(line)
+    if facts["times"] == "mean rate":
+        say("the film does not tell when its frames are shown: times are those of its mean rate")
     if facts["latency_p50_ms"] is not None:
         p99 = facts["latency_p99_ms"]
         latency = f"latency p50 {facts['latency_p50_ms']:.1f} ms" + (f", p99 {p99:.1f} ms" if p99 else "")

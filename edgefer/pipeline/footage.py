@@ -7,23 +7,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgefer.data.files import PICTURE_ENDINGS, picture_files
-from edgefer_runtime.camera import OpenCvCamera, import_opencv
+from edgefer.pipeline.video import USUAL_HZ, Video, grid_hz
+from edgefer_runtime.camera import OpenCvCamera
+from edgefer_runtime.capture import is_device
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.images import load_image
 from edgefer_runtime.pictures import film_frames, is_film
+from edgefer_runtime.redaction import redacted
+from edgefer_runtime.shots import Image, Shot, now
 
 VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".y4m")
-CAMERA = re.compile(r"camera(?::(?P<number>\d+))?|(?P<address>(?:rtsp|rtmp|https?|udp)://.+|/dev/video\d+)")
-USUAL_HZ = 30.0
-"""Of a film that does not tell."""
-
-Image = NDArray[np.uint8]
+CAMERA = re.compile(
+    r"camera(?::(?P<number>\d+))?|(?P<address>(?i:rtsps?|rtmps?|https?|udp|tcp|rtp|srt)://.+)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +34,8 @@ class Frame:
         image: uint8, H x W x 3, RGB.
         id: its number, from 0, or the picture's path within its folder.
         time_s: since the film began, or a camera's ``time.monotonic()``; None for a picture of its own.
-        captured_ns: nanoseconds since 1970 when it was taken: a picture file's own time; in a film, its time
-            since the beginning.
+        captured_ns: nanoseconds since 1970 when it was taken: a picture file's own time, a camera's frame's
+            arrival; in a film, its time since the beginning.
     """
 
     image: Image
@@ -51,9 +51,12 @@ class Footage:
     Attributes:
         name: as the user gave it.
         frames: opens it anew and yields each frame.
-        hz: frames a second; None where pictures have nothing to do with each other.
+        hz: frames a second, at least nearly as many as in its fastest part; None where pictures have nothing
+            to do with each other.
         total: how many frames there are, as far as is known.
         is_camera: whether frames come by themselves, when they come.
+        times: where those of the frames come from: ``"container"``, ``"arrival"``, ``"--hz"``, or the
+            ``"mean rate"`` of a film that tells no more; None for pictures that stand alone.
     """
 
     name: str
@@ -61,14 +64,15 @@ class Footage:
     hz: float | None = None
     total: int | None = None
     is_camera: bool = False
+    times: str | None = None
 
 
 def find_footage(source: str, hz: float | None = None) -> Footage:
     """What the user named.
 
     Args:
-        source: a picture, an animation, a video, a folder of pictures, ``camera``, ``camera:1``, a device or
-            a stream's address.
+        source: a picture, an animation, a video, a folder of pictures, ``camera``, ``camera:1``, a device (by
+            udev's names and other links, too) or a stream's address.
         hz: frames a second of a folder whose pictures are a film's; also what to ask a camera for.
 
     Raises:
@@ -81,9 +85,13 @@ def find_footage(source: str, hz: float | None = None) -> Footage:
     path = Path(source)
     if path.is_dir():
         return _folder(source, path, hz)
+    if is_device(source):
+        return _camera(source, OpenCvCamera(source, hz=hz), hz)
     if not path.exists():
         raise UsageError(
-            f"{source}: no such file or folder", expected="a picture, folder, video or animation, or `camera`"
+            f"{redacted(source)}: no such file or folder",
+            expected="a picture, folder, video or animation, `camera`, or the address of a stream",
+            action="look at the spelling; streams begin with rtsp://, http:// and the like",
         )
     if hz is not None:
         raise UsageError(
@@ -95,25 +103,28 @@ def find_footage(source: str, hz: float | None = None) -> Footage:
 
 
 class Playback:
-    """The images of footage, when a camera would have given them; each iteration begins anew."""
+    """The frames of footage, when a camera would have given them; a camera's own when it did."""
 
     def __init__(self, footage: Footage) -> None:
         self._footage = footage
 
-    def __iter__(self) -> Iterator[Image]:
+    def shots(self) -> Iterator[Shot]:
+        """From the beginning."""
         begin_s = time.monotonic()
-        for frame in self._footage.frames():
-            if not self._footage.is_camera and frame.time_s is not None:
-                time.sleep(max(0.0, begin_s + frame.time_s - time.monotonic()))
-            yield frame.image
+        for number, frame in enumerate(self._footage.frames()):
+            if self._footage.is_camera and frame.time_s is not None:
+                yield Shot(frame.image, number, frame.time_s, frame.captured_ns)
+            else:
+                time.sleep(max(0.0, begin_s + (frame.time_s or 0.0) - time.monotonic()))
+                yield Shot(frame.image, number, *now())
 
 
 def _camera(source: str, camera: OpenCvCamera, hz: float | None) -> Footage:
     def frames() -> Iterator[Frame]:
-        for number, image in enumerate(camera):
-            yield Frame(image, number, time.monotonic(), time.time_ns())
+        for shot in camera.shots():
+            yield Frame(shot.image, shot.number, shot.time_s, shot.captured_ns)
 
-    return Footage(source, frames, hz or USUAL_HZ, is_camera=True)
+    return Footage(redacted(source), frames, hz or USUAL_HZ, is_camera=True, times="arrival")
 
 
 def _folder(source: str, path: Path, hz: float | None) -> Footage:
@@ -130,7 +141,7 @@ def _folder(source: str, path: Path, hz: float | None) -> Footage:
             name, image = picture.relative_to(path).as_posix(), load_image(picture)
             yield _still(picture, image, name) if hz is None else _of_film(image, number, number / hz)
 
-    return Footage(source, frames, hz, len(paths))
+    return Footage(source, frames, hz, len(paths), times=None if hz is None else "--hz")
 
 
 def _picture(source: str, path: Path) -> Footage:
@@ -139,46 +150,25 @@ def _picture(source: str, path: Path) -> Footage:
         photo = load_image(path)  # tells what is wrong with the file, if anything
         return Footage(source, lambda: iter([_still(path, photo, path.name)]), total=1)
     durations_s = [shown_s for _, shown_s in film_frames(path)]
-    begins_s = np.concatenate([[0.0], np.cumsum(durations_s)])
+    times_s = np.concatenate([[0.0], np.cumsum(durations_s)])
 
     def frames() -> Iterator[Frame]:
         for number, (image, _) in enumerate(film_frames(path)):
-            yield _of_film(image, number, float(begins_s[number]))
+            yield _of_film(image, number, float(times_s[number]))
 
-    return Footage(source, frames, len(durations_s) / sum(durations_s), len(durations_s))
+    hz = grid_hz(times_s, len(durations_s) / float(times_s[-1]))
+    return Footage(source, frames, hz, len(durations_s), times="container")
 
 
 def _video(source: str, path: Path) -> Footage:
-    cv2 = import_opencv("to read a video; GIF, WebP and folders of pictures need none")
-
-    def opened() -> Any:
-        capture = cv2.VideoCapture(str(path))
-        if not capture.isOpened():
-            raise DataError(
-                f"{path}: cannot be read as a video",
-                expected="a whole video file of a kind that OpenCV reads",
-                action="play it elsewhere to see whether it is whole, or convert it to MP4",
-            )
-        return capture
-
-    capture = opened()
-    hz = capture.get(cv2.CAP_PROP_FPS) or USUAL_HZ
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
+    video = Video.open(path)
 
     def frames() -> Iterator[Frame]:
-        capture = opened()
-        try:
-            number = 0
-            while (read := capture.read())[0]:
-                yield _of_film(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), number, number / hz)
-                number += 1
-        finally:
-            capture.release()
-        if not number:
-            raise DataError(f"{path}: a video without frames", action="record it again")
+        for number, (image, time_s) in enumerate(video.frames()):
+            yield _of_film(image, number, time_s)
 
-    return Footage(source, frames, hz, total if total > 0 else None)
+    times = "container" if video.has_times else "mean rate"
+    return Footage(source, frames, video.grid_hz, video.total, times=times)
 
 
 def _still(path: Path, image: Image, name: str) -> Frame:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.pipeline.footage import Footage, Frame
+from edgefer.pipeline.json_lines import JsonLines, StandardOutput
 from edgefer_runtime.camera import import_opencv
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import replacing, replacing_folder, require_writable
-from edgefer_runtime.messages.schema import FacesMessage, encode_faces
+from edgefer_runtime.messages.schema import FacesMessage
 
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
 """What OpenCV's packages can write everywhere."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 JSON_LINES = ".jsonl"
 STANDARD_OUTPUT = Path("-")
+LATE = 2
 
 Draw = Callable[[], NDArray[np.uint8]]
 """The frame with its faces drawn over it."""
@@ -38,6 +39,8 @@ class Recording(Protocol):
 def record(path: Path, footage: Footage) -> Iterator[Recording]:
     """A recording at ``path``; it is there, whole, once the block has ended well, and not at all else.
 
+    JSON lines alone are there from the first one on, to the last whole one, however the program ends.
+
     Args:
         path: its ending says what it is: a video, a picture, JSON lines; none is a folder of pictures, and
             ``-`` JSON lines on standard output.
@@ -51,10 +54,10 @@ def record(path: Path, footage: Footage) -> Iterator[Recording]:
     """
     require_output(path, footage)
     if path == STANDARD_OUTPUT:
-        yield _JsonLines(sys.stdout.buffer)
+        yield StandardOutput()
     elif path.suffix == JSON_LINES:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            yield _JsonLines(file)
+        with JsonLines(path) as lines:
+            yield lines
     elif path.suffix in CODECS:
         with replacing(path) as temporary:
             yield (video := _Video(temporary, path, footage.hz or 0))
@@ -108,16 +111,6 @@ def require_place(path: Path) -> None:
     require_writable(path, folder=not path.suffix)
 
 
-class _JsonLines:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def add(self, frame: Frame, message: FacesMessage, draw: Draw) -> None:
-        self._file.write(encode_faces(message) + b"\n")
-        if self._file is sys.stdout.buffer:
-            self._file.flush()
-
-
 class _Pictures:
     def __init__(self, name: Callable[[Frame], Path]) -> None:
         self._name = name
@@ -131,7 +124,11 @@ class _Pictures:
 
 
 class _Video:
-    """A frame stays on the screen until the next: what was dropped leaves the film's pace as it was."""
+    """Frames at their times, as near as the film's own steady rate comes.
+
+    A frame stays on the screen until the next: what was dropped leaves the film's pace as it was. Each frame
+    gets a place of its own unless the film falls behind by more than ``LATE`` of them.
+    """
 
     def __init__(self, file: Path, path: Path, hz: float) -> None:
         self._cv2 = import_opencv("to write a video")
@@ -155,7 +152,10 @@ class _Video:
                 action="write into a folder instead",
             )
         picture = self._cv2.cvtColor(draw(), self._cv2.COLOR_RGB2BGR)
-        while self._written <= round((time_s - self._begin_s) * self._hz):
+        places = round((time_s - self._begin_s) * self._hz) + 1 - self._written
+        if places < 1 and places > -LATE:
+            places = 1
+        for _ in range(places):
             self._writer.write(picture)
             self._written += 1
 

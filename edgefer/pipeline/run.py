@@ -18,17 +18,18 @@ from edgefer.pipeline.footage import Footage, Frame, Playback, find_footage
 from edgefer.pipeline.recording import Recording, record, require_output, require_place
 from edgefer.pipeline.subjects import find_bundle
 from edgefer.pipeline.window import Window
-from edgefer.training.interrupt import stop_on_signal
+from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer_runtime import Face, FaceAnalyzer
 from edgefer_runtime.analyzer import SMOOTHING_S
 from edgefer_runtime.camera import Camera
-from edgefer_runtime.errors import EdgeferError, UsageError
+from edgefer_runtime.errors import DeviceError, EdgeferError, UsageError
 from edgefer_runtime.faces import BlazeFace
 from edgefer_runtime.messages import FacesMessage, Publisher, faces_as_json, open_publisher, require_address
 from edgefer_runtime.overlay import Overlay
 
 RECONNECT_S = 30.0
 REACH_S = 10.0
+LOADING_S = 1.0
 FEWEST_FOR_P99 = 100
 
 
@@ -46,7 +47,8 @@ class RunSettings:
         show: open a window.
         detector: a BlazeFace model; detect_every, smoothing_s: as an analyzer takes them.
         min_score: of a face.
-        seconds: when to stop; None for at the end.
+        seconds: when to stop, counted from the opening of a camera, else from the first frame; None for at
+            the end.
         threads, device: as :meth:`edgefer_runtime.Classifier.open` takes them.
     """
 
@@ -83,7 +85,8 @@ class Run:
         outputs: what was written.
         publishers: where messages went.
         signal: the signal that ended it, if one did.
-        error: what ended the footage early: a camera that was lost, a damaged picture.
+        error: what ended it early: a camera that was lost, a damaged picture, a cut video, a full disk.
+        times: whence the frames have their times, as :class:`edgefer.pipeline.footage.Footage` says.
     """
 
     model: str
@@ -102,6 +105,7 @@ class Run:
     publishers: tuple[Publisher, ...] = ()
     signal: int | None = None
     error: EdgeferError | None = None
+    times: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON object; milliseconds, and null for what too few frames cannot tell."""
@@ -128,6 +132,7 @@ class Run:
             ],
             "interrupted": self.signal is not None,
             "error": self.error and str(self.error),
+            "times": self.times,
             **({"pictures": self.messages} if self.messages else {}),
         }
 
@@ -135,13 +140,13 @@ class Run:
 def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
     """Analyze footage, frame by frame, and record what is asked for.
 
-    Ctrl-C, SIGTERM, closing the window and an error of the footage end it after the frame at hand, and what
-    was recorded so far is kept, whole; before the first frame, nothing is.
+    Ctrl-C, SIGTERM, closing the window, a full disk and an error of the footage end it after the frame at
+    hand, and what was recorded so far is kept, whole; before the first frame, nothing is.
 
     Raises:
         UsageError: footage, outputs and options that do not fit.
         DataError: footage or bundle that cannot be read, or outputs that cannot be written.
-        DeviceError: a camera that is not there or was lost; no screen; nobody to publish to.
+        DeviceError: a camera that is not there, gives nothing or was lost; no screen; nobody to publish to.
         MissingError: a library that is needed is not installed.
     """
     for path in settings.outputs:
@@ -156,27 +161,50 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         require_output(path, footage)
     with ExitStack() as stack:
         request = stack.enter_context(stop_on_signal())
+        over = _Over(request, settings.seconds)
+        # A camera takes its time to open: it does so while the engine is loaded.
+        camera = stack.enter_context(_camera(footage, over)) if footage.is_camera else None
         analyzer = stack.enter_context(_analyzer(settings, bundle))
-        engine = analyzer.classifier.engine
-        done = Run(analyzer.classifier.bundle.manifest.name, engine.provider, outputs=settings.outputs)
-        window = stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
+        done = Run(
+            analyzer.classifier.bundle.manifest.name,
+            analyzer.classifier.engine.provider,
+            outputs=settings.outputs,
+            times=footage.times,
+        )
+        over.window = window = (
+            stack.enter_context(Window(f"edgefer: {done.model}")) if settings.show else None
+        )
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         done.publishers = tuple(stack.enter_context(open_publisher(to)) for to in settings.publish)
         for publisher in done.publishers:
             publisher.wait(REACH_S)
-        frames = _live(footage, stack, done) if settings.live or footage.is_camera else footage.frames()
-        look = _Look(analyzer, recordings, window, done, live=settings.live or footage.is_camera)
+        if settings.live and camera is None:
+            camera = stack.enter_context(_camera(footage, over))
+        look = _Look(analyzer, recordings, window, done, live=camera is not None)
         if request:
             request.leave()
-        begin_s, begin_cpu_s = time.monotonic(), time.process_time()
-        for frame in _as_far_as_it_goes(frames, done):
-            look(frame)
-            done.seconds = time.monotonic() - begin_s
-            done.cpu_s = time.process_time() - begin_cpu_s
-            on_progress("frames", done.frames, footage.total or 0)
-            over = settings.seconds is not None and done.seconds >= settings.seconds
-            if request or over or (window and not window.is_open):
-                break
+        begin_s, begin_cpu_s = over.begin(footage), time.process_time()
+        try:
+            for frame in _live(camera, done) if camera else footage.frames():
+                look(frame)
+                done.seconds = time.monotonic() - begin_s
+                done.cpu_s = time.process_time() - begin_cpu_s
+                on_progress("frames", done.frames, footage.total or 0)
+                if over():
+                    break
+        except EdgeferError as error:
+            if not done.frames:
+                raise
+            done.error = error
+        if not done.frames:
+            if request:
+                request.leave()
+            if not (window and not window.is_open):
+                raise DeviceError(
+                    f"{footage.name} gave no frame within {settings.seconds or 0:g} s",
+                    expected="a camera or stream that gives frames",
+                    action="check that it is on and can be reached, or give --seconds more",
+                )
         done.signal = request.signal
         if window and window.is_open and not request and footage.hz is None:
             window.wait()
@@ -200,22 +228,40 @@ def _analyzer(settings: RunSettings, bundle: Path) -> FaceAnalyzer:
     return analyzer
 
 
-def _live(footage: Footage, stack: ExitStack, done: Run) -> Iterator[Frame]:
-    """The newest frame whenever one is asked for."""
+def _camera(footage: Footage, over: _Over) -> Camera:
     reconnect_s = RECONNECT_S if footage.is_camera else 0.0
-    camera = stack.enter_context(Camera(Playback(footage), reconnect_s=reconnect_s))
+    return Camera(Playback(footage), reconnect_s=reconnect_s, until=over)
+
+
+def _live(camera: Camera, done: Run) -> Iterator[Frame]:
+    """The newest frame whenever one is asked for, with the time at which it came."""
+    before = camera.dropped
     for shot in camera:
-        done.dropped = camera.dropped
-        yield Frame(shot.image, shot.number, shot.time_s, time.time_ns())
+        # What came while the engine was loaded did not come too fast; the newest of it is the first frame.
+        before = before if done.frames else camera.dropped
+        done.dropped = camera.dropped - before
+        yield Frame(shot.image, shot.number, shot.time_s, shot.captured_ns)
 
 
-def _as_far_as_it_goes(frames: Iterator[Frame], done: Run) -> Iterator[Frame]:
-    try:
-        yield from frames
-    except EdgeferError as error:
-        if not done.frames:
-            raise
-        done.error = error
+class _Over:
+    """Whether it is time to stop: a signal came, the time is up, or the window was closed."""
+
+    def __init__(self, request: StopRequest, seconds: float | None) -> None:
+        self._request, self._seconds = request, seconds
+        self._since_s = time.monotonic()
+        self.window: Window | None = None
+
+    def begin(self, footage: Footage) -> float:
+        """Count from now on; with a camera from its opening, unless the engine took long to load."""
+        now_s = time.monotonic()
+        self._since_s = max(self._since_s, now_s - LOADING_S) if footage.is_camera else now_s
+        return now_s
+
+    def __call__(self) -> bool:
+        if self.window:
+            self.window.update()
+        late = self._seconds is not None and time.monotonic() - self._since_s >= self._seconds
+        return bool(self._request) or late or (self.window is not None and not self.window.is_open)
 
 
 class _Look:
@@ -243,9 +289,6 @@ class _Look:
             faces = self._analyzer(frame.image, time_s=frame.time_s)
             self._compare(faces, frame.time_s)
         latency_ns = round((time.monotonic() - begin_s) * 1e9)
-        self._done.latency_ns.append(latency_ns)
-        self._done.frames += 1
-        self._done.faces += len(faces)
         height, width = frame.image.shape[:2]
         message = faces_as_json(
             faces,
@@ -256,8 +299,6 @@ class _Look:
             model=self._done.model,
             latency_ns=latency_ns,
         )
-        if frame.time_s is None:
-            self._done.messages.append(message)
         draw = cache(lambda: self._overlay.draw(frame.image, faces))
         for recording in self._recordings:
             recording.add(frame, message, draw)
@@ -265,6 +306,12 @@ class _Look:
             publish(message)
         if self._window:
             self._window.show(draw())
+        # What could not be recorded is not counted among what was.
+        self._done.frames += 1
+        self._done.faces += len(faces)
+        self._done.latency_ns.append(latency_ns)
+        if frame.time_s is None:
+            self._done.messages.append(message)
 
     def _compare(self, faces: Sequence[Face], now_s: float) -> None:
         """Count how long tracks are seen, and their changes of label."""

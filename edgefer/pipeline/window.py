@@ -51,6 +51,11 @@ class Window:
         self._picture.configure(data=b"P6 %d %d 255\n" % (width, height) + image.tobytes(), format="PPM")
         self._root.update()
 
+    def update(self) -> None:
+        """Take in what keys were pressed, while there is nothing new to show."""
+        if self.is_open:
+            self._root.update()
+
     def wait(self) -> None:
         """Go on showing the last image until the user closes the window."""
         while self.is_open:

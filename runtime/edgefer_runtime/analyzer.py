@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ class Face:
     """One face in a frame.
 
     Attributes:
-        box: float32, 4: left, top, right, bottom in pixels of the frame, over whose border it may reach.
+        box: float32, 4: left, top, right, bottom in pixels of the frame, over whose border it may reach;
+            a part of it lies inside.
         landmarks: float32, 6 x 2, as :class:`edgefer_runtime.faces.Detection` has them, or None.
         score: 0..1, how sure the detector is; 1 for a caller's own box.
         label: the most probable class.
@@ -79,6 +81,7 @@ class FaceAnalyzer(Closing):
     _tracker: Tracker
     _beliefs: dict[Track, Belief]
     _number: int
+    _last_s: float
 
     def __init__(
         self,
@@ -159,12 +162,13 @@ class FaceAnalyzer(Closing):
             time_s: when the frame was taken, in seconds from any moment; by default now. It must not fall.
 
         Raises:
-            DataError: a frame of another type or shape, or a box that is none.
+            DataError: a frame of another type or shape, a box that is none or lies outside the frame, or a
+                time that is not finite or falls.
             UsageError: neither boxes nor a detector.
         """
         check_crop(frame)
         with self._lock:
-            now_s = time.monotonic() if time_s is None else time_s
+            now_s = self._now(time_s)
             detect = boxes is not None or self._number % self._detect_every == 0
             if detect:
                 detections = self._detections(frame, boxes)
@@ -174,9 +178,12 @@ class FaceAnalyzer(Closing):
                     for track in self._tracker.tracks
                 }
             else:
-                tracks = self._tracker.carried()
-                detections = [track.at(now_s) for track in tracks]
+                moved = [(track, track.at(now_s)) for track in self._tracker.carried()]
+                # A face that has left the frame since it was detected is nowhere to be looked at.
+                inside = [(track, face) for track, face in moved if _is_inside(face, frame)]
+                tracks, detections = [track for track, _ in inside], [face for _, face in inside]
             self._number += 1
+            self._last_s = now_s
             probabilities = [
                 self._beliefs[track].update(row, now_s)
                 for track, row in zip(tracks, self._predict(frame, detections), strict=True)
@@ -197,7 +204,7 @@ class FaceAnalyzer(Closing):
         """Forget all tracks: the next frame has nothing to do with the last one."""
         with self._lock:
             self._tracker = Tracker(birth=self._birth, death=self._death)
-            self._beliefs, self._number = {}, 0
+            self._beliefs, self._number, self._last_s = {}, 0, -math.inf
 
     def close(self) -> None:
         """As :meth:`edgefer_runtime.Classifier.close`."""
@@ -205,12 +212,38 @@ class FaceAnalyzer(Closing):
 
     def _detections(self, frame: NDArray[np.uint8], boxes: ArrayLike | None) -> list[Detection]:
         if boxes is not None:
-            return [Detection(box, None, 1.0) for box in _rows(boxes)]
+            given = [Detection(box, None, 1.0) for box in _rows(boxes)]
+            for face in given:
+                if not _is_inside(face, frame):
+                    height, width = frame.shape[:2]
+                    raise DataError(
+                        f"a face's box {face.box.tolist()} outside its frame",
+                        expected=f"one that shares pixels with the frame's {width} x {height}",
+                        action="check that box and frame are of one size and moment",
+                    )
+            return given
         if self.detector is None:
             raise UsageError(
                 "no boxes, and no detector to find any", expected="boxes=..., or an analyzer with a detector"
             )
-        return self.detector(frame)
+        return [face for face in self.detector(frame) if _is_inside(face, frame)]
+
+    def _now(self, time_s: float | None) -> float:
+        """The frame's time, if it is one that may follow the last."""
+        if time_s is None:
+            time_s = time.monotonic()
+        try:
+            now_s = float(time_s)
+        except (TypeError, ValueError, OverflowError):
+            now_s = math.nan
+        if not math.isfinite(now_s) or now_s < self._last_s:
+            before = "" if math.isinf(self._last_s) else f" after {self._last_s:g}"
+            raise DataError(
+                f"a frame with time_s={time_s!r}{before}",
+                expected="finite seconds that do not fall from frame to frame, all by one clock",
+                action="call reset() where another film begins; leave time_s out for the time of the call",
+            )
+        return now_s
 
     def _predict(
         self, frame: NDArray[np.uint8], detections: Sequence[Detection]
@@ -241,6 +274,13 @@ class FaceAnalyzer(Closing):
             )
             for detection, row, number in zip(detections, probabilities, numbers, strict=True)
         ]
+
+
+def _is_inside(face: Detection, frame: NDArray[np.uint8]) -> bool:
+    """Whether at least a part of the face's box lies in the frame."""
+    left, top, right, bottom = face.box.tolist()
+    height, width = frame.shape[:2]
+    return bool(right > 0 and bottom > 0 and left < width and top < height)
 
 
 def _rows(boxes: ArrayLike) -> NDArray[np.float32]:

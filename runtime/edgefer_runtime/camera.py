@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edgefer_runtime.capture import OpenCvCamera, import_opencv
 from edgefer_runtime.closing import Closing
-from edgefer_runtime.errors import DeviceError, EdgeferError, MissingError
+from edgefer_runtime.errors import DeviceError, EdgeferError
+from edgefer_runtime.shots import Image, Shot, now
+
+__all__ = ["Camera", "Frames", "OpenCvCamera", "Shot", "Stamped", "import_opencv"]
 
 RETRY_S = 0.5
-CLOSING_S = 2.0
+POLL_S = 0.1
+"""How often a reader that waits looks whether it is to go on waiting."""
+CLOSING_S = HANGS_S = 0.5
+"""How long the end of a camera is waited for; one that gave nothing for so long may hang in its driver."""
 
-Image = NDArray[np.uint8]
-Frames = Iterable[Image] | Callable[[], Image | None]
+
+@runtime_checkable
+class Stamped(Protocol):
+    """A source that knows when its frames came."""
+
+    def shots(self) -> Iterator[Shot]:
+        """Frames with their times; opens the source anew."""
+
+
+Frames = Stamped | Iterable[Image] | Callable[[], Image | None]
 """Where frames come from: an iterable, or a function that gives the next one, and None at the end."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shot:
-    """One frame of a camera.
-
-    Attributes:
-        image: uint8, H x W x 3, RGB.
-        number: of all that arrived, from 0; where it skips, frames were dropped.
-        time_s: when it arrived, ``time.monotonic()``.
-    """
-
-    image: Image
-    number: int
-    time_s: float
 
 
 class Camera(Closing):
@@ -51,16 +49,27 @@ class Camera(Closing):
         frames: the source. Iterating over it again opens it again, if it can be.
         reconnect_s: for how long a lost camera is tried again, every half a second; 0 for not at all.
         silence_s: how long a camera may give nothing before it counts as dead.
+        until: asked ten times a second while a frame is waited for; iterating ends once it says so.
+
+    A frame bears the time at which the thread got it, whenever it is handed out.
     """
 
-    def __init__(self, frames: Frames, *, reconnect_s: float = 0.0, silence_s: float = 10.0) -> None:
-        self._frames = frames if isinstance(frames, Iterable) else _Calls(frames)
-        self._reconnect_s, self._silence_s = reconnect_s, silence_s
+    def __init__(
+        self,
+        frames: Frames,
+        *,
+        reconnect_s: float = 0.0,
+        silence_s: float = 10.0,
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._frames = frames if isinstance(frames, (Stamped, Iterable)) else _Calls(frames)
+        self._reconnect_s, self._silence_s, self._until = reconnect_s, silence_s, until
         self._changed = threading.Condition()
         self._newest: Shot | None = None
         self._error: Exception | None = None
         self._over = False
         self.arrived = self.dropped = 0
+        self._seen_s = -math.inf
         self._thread = threading.Thread(target=self._read, name="edgefer camera", daemon=True)
         self._thread.start()
 
@@ -71,18 +80,23 @@ class Camera(Closing):
         """Wait for the newest frame.
 
         Raises:
-            StopIteration: the source has ended, or this was closed.
+            StopIteration: the source has ended, this was closed, or ``until`` said so.
             DeviceError: the camera is lost, or silent; an error of the source is passed on as it is.
         """
+        patience_s = self._silence_s + self._reconnect_s
+        give_up_s = time.monotonic() + patience_s
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: self._newest or self._over, self._silence_s + self._reconnect_s
+            while not self._changed.wait_for(
+                lambda: self._newest or self._over, min(POLL_S, max(0.0, give_up_s - time.monotonic()))
             ):
-                raise DeviceError(
-                    f"a camera that gave nothing for {self._silence_s + self._reconnect_s:g} s",
-                    expected="frames",
-                    action="check its cable, or whether another program holds it",
-                )
+                if self._until():
+                    raise StopIteration
+                if time.monotonic() >= give_up_s:
+                    raise DeviceError(
+                        f"a camera that gave nothing for {patience_s:g} s",
+                        expected="frames",
+                        action="check its cable or network, or whether another program holds it",
+                    )
             shot, self._newest = self._newest, None
             if shot:
                 return shot
@@ -95,8 +109,9 @@ class Camera(Closing):
         with self._changed:
             self._over, self._newest = True, None
             self._changed.notify_all()
+            silent = time.monotonic() - self._seen_s > HANGS_S
         # A driver may hang in its read for good; the thread is a daemon and ends with the program at least.
-        self._thread.join(CLOSING_S)
+        self._thread.join(POLL_S if silent else CLOSING_S)
 
     def _read(self) -> None:
         error: Exception | None = None
@@ -124,19 +139,30 @@ class Camera(Closing):
 
     def _read_once(self) -> None:
         """Hand over frames until the source ends."""
-        frames = iter(self._frames)
+        frames = self._frames.shots() if isinstance(self._frames, Stamped) else _stamped(self._frames)
         try:
-            for image in frames:
+            for shot in frames:
                 with self._changed:
                     if self._over:
                         return
                     self.dropped += self._newest is not None
-                    self._newest = Shot(image, self.arrived, time.monotonic())
+                    self._newest = replace(shot, number=self.arrived)
+                    self._seen_s = time.monotonic()
                     self.arrived += 1
                     self._changed.notify_all()
         finally:
-            if isinstance(frames, Iterator) and hasattr(frames, "close"):
+            if hasattr(frames, "close"):
                 frames.close()  # a generator holds the device, and this thread is the one that opened it
+
+
+def _stamped(images: Iterable[Image]) -> Iterator[Shot]:
+    iterator = iter(images)
+    try:
+        for image in iterator:
+            yield Shot(image, 0, *now())
+    finally:
+        if hasattr(iterator, "close"):
+            iterator.close()
 
 
 class _Calls:
@@ -148,75 +174,6 @@ class _Calls:
     def __iter__(self) -> Iterator[Image]:
         while (image := self._read()) is not None:
             yield image
-
-
-class OpenCvCamera:
-    """A camera, or a network stream, that OpenCV opens: iterate over it for its frames.
-
-    Args:
-        source: the camera's number, from 0; or a device's path, or a URL (``rtsp://...``).
-        width, height, hz: what to ask the camera for; it may give something else.
-    """
-
-    def __init__(
-        self,
-        source: int | str = 0,
-        *,
-        width: int | None = None,
-        height: int | None = None,
-        hz: float | None = None,
-    ) -> None:
-        self._source = source
-        self._wishes = {"FRAME_WIDTH": width, "FRAME_HEIGHT": height, "FPS": hz}
-
-    def __iter__(self) -> Iterator[Image]:
-        """Frames, uint8, H x W x 3, RGB, from a device that is opened now and released in the end.
-
-        Raises:
-            MissingError: OpenCV is not installed.
-            DeviceError: no such camera, or it is lost.
-        """
-        cv2 = import_opencv("to read a camera")
-        capture = cv2.VideoCapture(self._source)
-        try:
-            if not capture.isOpened():
-                raise DeviceError(
-                    f"camera {self._source} cannot be opened",
-                    expected="a camera that this user may read and no other program holds",
-                    action="look for it with `ls -l /dev/video*`; camera 0 is the first one",
-                )
-            for name, value in self._wishes.items():
-                if value is not None:
-                    capture.set(getattr(cv2, f"CAP_PROP_{name}"), value)
-            while True:
-                there, image = capture.read()
-                if not there:
-                    raise DeviceError(
-                        f"camera {self._source} was lost", expected="its next frame", action="check its cable"
-                    )
-                yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        finally:
-            capture.release()
-
-
-def import_opencv(purpose: str) -> Any:
-    """The module ``cv2``.
-
-    Args:
-        purpose: what it is needed for, in words.
-
-    Raises:
-        MissingError: it is not installed.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingError(
-            f"OpenCV is not installed ({error})",
-            expected=f"OpenCV, {purpose}",
-            action='pip install "edgefer-runtime[camera]"',
-        ) from error
-    return cv2
 
 
 def _lost(error: Exception, waited_s: float) -> DeviceError:

@@ -31,8 +31,9 @@ LARGE_BYTES = 8 << 20
 NETWORK_FORMATS = ("JPEG", "PNG", "WEBP")
 FILM_FORMATS = ("GIF", "PNG", "WEBP", "AVIF", "FLI")
 """Whose frames follow each other in time."""
-USUAL_FRAME_S = 0.1
-"""Of a frame that is to be shown as shortly as can be, or does not say: what browsers take."""
+SHORTEST_FRAME_S, USUAL_FRAME_S = 0.01, 0.1
+"""A frame that is to be shown no longer than the first, or does not say, is shown as long as the second:
+what browsers do."""
 
 WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
 """Tags of TIFF; the last is EXIF's, too."""
@@ -134,7 +135,8 @@ def film_frames(path: str | Path) -> Iterator[tuple[Image, float]]:
         for number in _frame_numbers(image):
             image.seek(number)
             pixels = _upright(rgb(image, _name(path)), orientation)
-            yield pixels, (image.info.get("duration") or 1000 * USUAL_FRAME_S) / 1000
+            shown_s = float(image.info.get("duration") or 0) / 1000
+            yield pixels, shown_s if shown_s > SHORTEST_FRAME_S else USUAL_FRAME_S
 
 
 def require_pillow(purpose: str) -> None:

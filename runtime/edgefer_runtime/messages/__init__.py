@@ -11,6 +11,7 @@ from edgefer_runtime.errors import UsageError
 from edgefer_runtime.messages.address import Address
 from edgefer_runtime.messages.publisher import Publisher
 from edgefer_runtime.messages.schema import FacesMessage, decode_faces, encode_faces, faces_as_json
+from edgefer_runtime.redaction import redacted
 
 __all__ = [
     "FacesMessage",
@@ -54,6 +55,7 @@ def open_publisher(address: str) -> Publisher:
     options: dict[str, str | int] = {}
     for option, value in parse_qsl(query, keep_blank_values=True):
         if option not in known or (option == "queue" and not value.isdecimal()):
-            raise UsageError(f"{place}: the option {option}={value}", expected=f"some of {', '.join(known)}")
+            shown = redacted(f"?{option}={value}")[1:]
+            raise UsageError(f"{redacted(place)}: the option {shown}", expected=f"some of {', '.join(known)}")
         options[option] = int(value) if option == "queue" else value
     return publisher(place, **options)

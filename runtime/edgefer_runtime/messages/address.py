@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from edgefer_runtime.errors import UsageError
+from edgefer_runtime.redaction import redacted
 
 FORMS = "mqtt://host/topic, mqtts://user@host/topic, zenoh:key or zenoh://host:port/key"
 
@@ -38,7 +39,9 @@ class Address:
             parts = urlsplit(text)
             port, password = parts.port, parts.password
         except ValueError as error:
-            raise UsageError(f"the address {text!r}: {error}", expected=FORMS) from error
+            # What urllib says repeats a part of the address, which may be one of a password.
+            reason = "no host and port" if "@" in text else str(error)
+            raise UsageError(f"the address {redacted(text)!r}: {reason}", expected=FORMS) from None
         if password is not None:
             raise UsageError(
                 "an address with a password in it",
@@ -47,7 +50,9 @@ class Address:
             )
         name = unquote(parts.path).removeprefix("/")
         if parts.scheme not in schemes or parts.query or parts.fragment or not _is_name(name):
-            raise UsageError(f"the address {text!r}", expected=f"{FORMS}; a topic or key without wildcards")
+            raise UsageError(
+                f"the address {redacted(text)!r}", expected=f"{FORMS}; a topic or key without wildcards"
+            )
         user = None if parts.username is None else unquote(parts.username)
         return cls(parts.scheme, parts.hostname, port, user, name)
 
