@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from edgefer.cli._telling import telling
 from edgefer_runtime.errors import EdgeferError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +24,16 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data", metavar="SET", help="synthfer:SPLIT, NAME:PATH[@SPLIT] or a folder; see `edgefer datasets`."
+    ),
+]
+
+
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="WORD=CLASS,...|FILE",
+        help="What your folders or labels mean: 1=surprise,2=fear; WORD= leaves one out.",
     ),
 ]
 
@@ -82,6 +93,7 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+@telling
 @contextmanager
 def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Give a function ``report(stage, done, total)`` that draws one bar a stage.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import ClassesOption, JsonFlag, guarded, print_json, progress_bar, say
 from edgefer_runtime.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ def show(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Picture to write: .png, .jpg or .webp.")
     ] = Path("sheet.png"),
+    classes: ClassesOption = None,
 ) -> None:
     """Draw a contact sheet: a row an expression."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.faces import draw_contact_sheet
 
     with progress_bar() as report:
-        draw_contact_sheet(name, output, on_progress=report)
+        draw_contact_sheet(with_classes(name, classes), output, on_progress=report)
     say(f"wrote {output}")
 
 
@@ -69,13 +71,15 @@ def check(
     name: Annotated[
         str, typer.Argument(help="A folder or csv file, or NAME:PATH, or NAME:PATH@SPLIT.", metavar="PATH")
     ],
+    classes: ClassesOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Say what a folder holds and what is wrong with it. Exit code 3 if it cannot be loaded so."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.faces import check_faces
 
     with progress_bar(quiet=json) as report:
-        findings = check_faces(name, report)
+        findings = check_faces(with_classes(name, classes), report)
     if json:
         print_json(findings.to_json())
     else:
@@ -97,12 +101,14 @@ def prepare(
         str, typer.Option(help="BlazeFace's network: full-range, back or short-range.")
     ] = "full-range",
     min_score: Annotated[float, typer.Option(help="Faces the detector is less sure of are not seen.")] = 0.5,
+    classes: ClassesOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Crop the faces of raw photos as the robot will. Of several in a picture, the largest is taken."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.prepare import PrepareSettings, prepare
 
-    settings = PrepareSettings(raw, output, model, detector, min_score)
+    settings = PrepareSettings(with_classes(raw, classes), output, model, detector, min_score)
     with progress_bar(quiet=json) as report:
         record = prepare(settings, report)
     if json:
@@ -130,6 +136,10 @@ def _print(findings: Findings) -> None:
     for label in dict.fromkeys(label for counts in findings.per_split.values() for label in counts):
         table.add_row(label, *(f"{counts[label]:,}" for counts in findings.per_split.values()))
     console.print(table)
+    if findings.names:
+        console.print("taken as    " + ", ".join(f"{word} = {name}" for word, name in findings.names.items()))
+    if findings.own_classes:
+        console.print(f"no expressions, classes of their own: {', '.join(findings.own_classes)}")
     sizes = ", ".join(f"{size} ({count:,})" for size, count in [*findings.sizes.items()][:SIZES_SHOWN])
     more = len(findings.sizes) - SIZES_SHOWN
     console.print("sizes       " + sizes + (f" and {more:,} more" if more > 0 else ""))

@@ -100,8 +100,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
     get(checkpoint.model).require_deployable(checkpoint.variant)
     narrowed = {"int8", "fp16"} & {*settings.precisions}
-    calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
+    calibration = open_calibration(settings.calibration, on_progress, [faces]) if narrowed else None
     check_classes(checkpoint.classes, source, faces)
     if settings.max_drop is not None:
         require_provable(settings.max_drop, faces)

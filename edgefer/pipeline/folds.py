@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from edgefer.data.faceset import FaceSet
 from edgefer.data.folds import Fold, hold_out, image_folds, subject_folds
 from edgefer.data.leakage import guard
+from edgefer.data.lookalikes import measured
+from edgefer.data.registry import find
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
@@ -28,6 +30,7 @@ from edgefer.pipeline.train import (
     predict_with,
     train_on,
 )
+from edgefer.pipeline.training_set import open_training_set
 from edgefer_bench.metrics import evaluate
 from edgefer_runtime.errors import DataError, UsageError
 from edgefer_runtime.files import write_whole
@@ -83,7 +86,13 @@ def cross_validate(
             action="leave --validation out",
         )
     spec = get(settings.model)
-    faces = load_faces("synthfer:train" if settings.data == "synthfer" else settings.data, on_progress)
+    name = "synthfer:train" if settings.data == "synthfer" else settings.data
+    place = find(name)
+    faces = measured(
+        load_faces(name, on_progress)
+        if place is None
+        else open_training_set(place, settings.partial, dealt=True).load(on_progress=on_progress)
+    )
     folds = (subject_folds if apart == "subject" else image_folds)(faces, k, settings.seed)
     out = settings.output or training_folder(spec.name, settings.variant)
     path = out / "folds.json"
