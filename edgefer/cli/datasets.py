@@ -149,6 +149,10 @@ def _print(findings: Findings) -> None:
         console.print(f"attributes  {', '.join(findings.attributes)}")
     for what, count in findings.left_out.items():
         console.print(f"left out    {count:,} {what}")
+    for missing in findings.missing:
+        console.print(f"note   {missing}: train takes it with --partial only")
+    if findings.untrained:
+        console.print(f"note   no face to train on of {', '.join(findings.untrained)}: train refuses it so")
     for problem in findings.problems:
         console.print(f"{'WRONG' if problem.refused else 'note':5}  {problem.count:,} {problem.what}")
         for example in problem.examples:

@@ -41,6 +41,8 @@ class Findings:
         subjects: how many people, None where the set does not say.
         attributes: what else is known of the faces.
         left_out: what the set holds on purpose beside faces with a class.
+        missing: where a published set has other counts than its publisher gives, with both.
+        untrained: classes without a face in the split that trains.
         problems: what is wrong; those that are ``refused`` keep it from being loaded.
     """
 
@@ -55,6 +57,8 @@ class Findings:
     subjects: int | None
     attributes: tuple[str, ...]
     left_out: dict[str, int]
+    missing: tuple[str, ...]
+    untrained: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -82,12 +86,6 @@ def check(place: Place, progress: Progress | None = None) -> Findings:
     problems = listing.problems
     if not listing.faces:
         problems.refuse("sets without a face", str(place.path), "see what else is wrong")
-    for departure in departures(listing, place.dataset):
-        problems.warn(
-            "counts other than the published ones",
-            departure,
-            "get the set anew; it is not trained on without --partial",
-        )
     sizes, digests = _look(listing.faces, problems, progress)
     if place.dataset.name in OWN_SETS:
         _judge_shapes(sizes, problems)
@@ -108,6 +106,8 @@ def check(place: Place, progress: Progress | None = None) -> Findings:
         subjects=len(subjects) or None,
         attributes=tuple(listing.attributes()) if listing.faces else (),
         left_out={name: count for name, count in listing.left_out.items() if count},
+        missing=tuple(departures(listing, place.dataset)),
+        untrained=tuple(name for name, count in per_split.get("train", {}).items() if not count),
         problems=tuple(problems.found.values()),
     )
 
@@ -198,15 +198,11 @@ def _warn_of_alike(
 
 
 def _count(listing: Listing, problems: Problems) -> dict[str, dict[str, int]]:
-    """Faces of each class in each split; notes classes that are nearly empty, or empty where it trains."""
+    """Faces of each class in each split; notes classes that are nearly empty."""
     per_split = listing.counts()
     for split, per_class in per_split.items():
         for name, count in per_class.items():
-            if not count and split == "train":
-                problems.warn(
-                    "classes without a face to train on", name, "add some; it is not trained on without"
-                )
-            elif count < FEW:
+            if count < FEW:
                 problems.warn(
                     "classes nearly empty", f"{name} in {split}: {count}", "results on them say little"
                 )
