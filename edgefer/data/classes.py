@@ -33,8 +33,6 @@ def parse_classes(text: str) -> dict[str, str]:
         if name and not known and name != word and (near := nearly(name)):
             raise _unclear(f"--classes: {name!r} is nearly {near!r}", f"did you mean {word}={near}?")
         named[word] = known or name
-    if not any(named.values()):
-        raise _unclear(f"--classes {text}: no class is left")
     return named
 
 

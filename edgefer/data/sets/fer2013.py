@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgefer.data.files import picture_files, sub_folders
-from edgefer.data.labels import EXPRESSIONS, meaning
+from edgefer.data.labels import EXPRESSIONS
 from edgefer.data.listing import Face, Listing, Problems
 from edgefer.data.pictures import PictureFile, PixelRow
 from edgefer.data.sets import folder
@@ -34,6 +34,7 @@ USAGES: Mapping[str, str] = {"Training": "train", "PublicTest": "val", "PrivateT
 COLUMNS = ("emotion", "pixels", "Usage")
 TABLES = ("fer2013.csv", "icml_face_data.csv", "fer2013/fer2013.csv")
 NAMES = "fer2013new.csv"
+FOLDERS = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
 
 
 class Row(NamedTuple):
@@ -158,8 +159,7 @@ def _is_folder_form(path: Path) -> bool:
     for split in ("train", "test"):
         if not (path / split).is_dir():
             return False
-        inner = sub_folders(path / split)
-        if len(inner) != len(EXPRESSIONS) or {meaning(child.name) for child in inner} != {*EXPRESSIONS}:
+        if {child.name.lower() for child in sub_folders(path / split)} != FOLDERS:
             return False
     first = next(picture_files(path / "train"), None)
     try:
