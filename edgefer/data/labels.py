@@ -92,7 +92,7 @@ def meaning(word: str) -> str:
 
 def is_number(word: str) -> bool:
     """Whether a class is called by nothing but a number."""
-    return bool(re.fullmatch(r"\D?[+-]?\d+(\.0*)?", word.strip())) and not plain(word)
+    return any(letter.isdecimal() for letter in word) and not plain(word)
 
 
 def nearly(word: str) -> str:
@@ -135,8 +135,9 @@ def own_classes(
     open_words = sorted(word for word in words if word not in named and not meant[word])
     coded = len(open_words) > 1 and all(word.strip().lower() in CODES for word in open_words)
     others = any(meant[word] in EIGHT for word in words if word not in named)
+    spelled: dict[str, str] = {}
     for word in open_words:
-        meant[word] = word
+        meant[word] = spelled.setdefault(word.strip().casefold(), word)
         if problems is None:
             continue
         near = CODES[word.strip().lower()] if coded else nearly(word)

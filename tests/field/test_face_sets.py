@@ -83,7 +83,7 @@ def test_a_folder_beside_splits_is_no_class(tmp_path: Path, stranger: str) -> No
     for part in ("train", stranger, "val"):
         faces(tmp_path / part, CLASSES, 1, draw=pattern)
     code, told, _ = check(tmp_path)
-    assert code == 3 and f"{stranger} in {tmp_path}" in told and "neither train, val or test" in told
+    assert code == 3 and f"{stranger} in {tmp_path}" in told and "neither a split nor a class" in told
     with pytest.raises(DataError, match=stranger):
         training(tmp_path)
 

@@ -21,6 +21,8 @@ from edgefer.data.splits import SPLITS as SPLITS
 from edgefer.data.splits import like_a_split, split_of
 from edgefer_runtime.errors import DataError
 
+NEITHER = "are neither splits nor classes"
+
 
 class ClassFolder(NamedTuple):
     """A folder of one class's pictures, and the split that it is in; empty for none."""
@@ -135,14 +137,14 @@ def _refuse_strangers(root: Path, parts: Sequence[Path], strangers: Sequence[Pat
     Raises:
         DataError: always.
     """
-    known = [folder.name for folder in parts if split_of(folder.name)]
+    known = [folder for folder in parts if split_of(folder.name)]
+    alone = len(strangers) == 1
     raise DataError(
-        f"{_named(strangers)} in {root} {'is' if len(strangers) == 1 else 'are'} neither train, val or test"
-        + (f", which {_listed(known)} {'is' if len(known) == 1 else 'are'}" if known else "")
-        + f", nor {'a class' if len(strangers) == 1 else 'classes'}",
+        f"{_named(strangers)} in {root} {'is neither a split nor a class' if alone else NEITHER}"
+        + (f" (its splits are {_named(known)})" if known else ""),
         expected="one folder a split (train, val, test) with the classes in each, or one folder a class",
-        action=f"rename or move {_named(strangers)} (to train, val or test, for what it is for); or name one "
-        f"part alone, folder:{parts[0]}",
+        action=f"rename {_named(strangers)} to train, val or test, or move it out; or name one "
+        f"part alone, folder:{(known or parts)[0]}",
     )
 
 
