@@ -37,6 +37,16 @@ DataOption = Annotated[
 ]
 
 
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="WORD=CLASS,...|FILE",
+        help="What your folders or labels mean: 1=surprise,2=fear; WORD= leaves one out.",
+    ),
+]
+
+
 class Accelerator(str, Enum):
     """Where to compute."""
 

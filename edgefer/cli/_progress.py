@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edgefer.cli._ending import tell
+from edgefer.cli._telling import telling
 
 EVERY_S = 30.0
 """Between two lines of one stage."""
@@ -21,6 +22,7 @@ Report = Callable[[str, int, int], None]
 """Called as ``report(stage, done, total)``; a total of 0 is not known."""
 
 
+@telling
 @contextmanager
 def progress_bar(quiet: bool = False) -> Iterator[Report]:
     """Give a function ``report(stage, done, total)`` that tells on standard error how far each stage is.

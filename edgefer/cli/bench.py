@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import Detector, JsonFlag, guarded, print_json, print_table, progress_bar, say
+from edgefer.cli._common import (
+    ClassesOption,
+    Detector,
+    JsonFlag,
+    guarded,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from edgefer_runtime.errors import EdgeferError, UsageError
 
 
@@ -31,6 +40,7 @@ def bench(
     ] = None,
     host: Annotated[str | None, typer.Option(metavar="USER@ROBOT", help="Measure there, over ssh.")] = None,
     data: Annotated[str, typer.Option(metavar="SET", help="Faces to time and score with.")] = "synthfer:eval",
+    classes: ClassesOption = None,
     duration: Annotated[
         float | None,
         typer.Option(min=0.1, metavar="S", help="Seconds of timed calls per engine. [default: 10, or 600]"),
@@ -56,6 +66,7 @@ def bench(
     json: JsonFlag = False,
 ) -> None:
     """Measure bundles side by side: interleaved latency, memory, accuracy, drop against float."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline import bench as pipeline
     from edgefer.pipeline.far import bench_hosts, hosts_asked_for
     from edgefer_runtime.benching import BenchPlan
@@ -63,7 +74,7 @@ def bench(
     settings = pipeline.BenchSettings(
         bundles=tuple(bundles or ()),
         device=device,
-        data=data,
+        data=with_classes(data, classes),
         plan=BenchPlan(
             duration_s=pipeline.duration_s(duration, publish),
             threads=threads,

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, print_text, progress_bar, say
+from edgefer.cli._common import (
+    ClassesOption,
+    JsonFlag,
+    guarded,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    say,
+)
 from edgefer.cli.sensitivity import sensitivity
 from edgefer_runtime.errors import UsageError
 
@@ -33,6 +42,7 @@ def make(
     data: Annotated[
         str, typer.Option(metavar="SET|FOLDER", help="Training faces, or a folder of your own pictures.")
     ] = "synthfer:train",
+    classes: ClassesOption = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -48,10 +58,11 @@ def make(
     json: JsonFlag = False,
 ) -> None:
     """Draw a calibration set, refuse it if it holds evaluation faces, and write it to a file."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.calibrate import Draw
     from edgefer.pipeline.calibration_files import describe, make_calibration
 
-    draw = Draw(data, strategy, count, seed, model)
+    draw = Draw(with_classes(data, classes), strategy, count, seed, model)
     with progress_bar(quiet=json) as report:
         calibration = make_calibration(draw, against or (), output, report)
     _print(describe(calibration), json)
@@ -101,12 +112,14 @@ def study(
     data: Annotated[
         str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
     ] = "synthfer:eval",
+    classes: ClassesOption = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .html, .png or .csv.")
     ] = Path("study.html"),
     json: JsonFlag = False,
 ) -> None:
     """Measure what size, strategy and luck of the draw matter. Goes on where it was interrupted."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.calibration_study import StudySettings, study_calibration
 
     settings = StudySettings(
@@ -116,7 +129,7 @@ def study(
         seeds=seeds,
         target=target,
         calibration=calibration,
-        data=data,
+        data=with_classes(data, classes),
         output=output,
     )
     with progress_bar(quiet=json) as report:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, print_text, progress_bar, say
+from edgefer.cli._common import (
+    ClassesOption,
+    JsonFlag,
+    guarded,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    say,
+)
 from edgefer_runtime.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,12 +64,14 @@ def show(
         Path, typer.Option("--output", "-o", help="Picture to write: .png, .jpg or .webp.")
     ] = Path("sheet.png"),
     json: JsonFlag = False,
+    classes: ClassesOption = None,
 ) -> None:
     """Draw a contact sheet: a row an expression."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.faces import draw_contact_sheet
 
     with progress_bar(quiet=json) as report:
-        draw_contact_sheet(name, output, on_progress=report)
+        draw_contact_sheet(with_classes(name, classes), output, on_progress=report)
     if json:
         print_json({"path": str(output)}, "edgefer.sheet/1")
     else:
@@ -73,13 +84,15 @@ def check(
     name: Annotated[
         str, typer.Argument(help="A folder or csv file, or NAME:PATH, or NAME:PATH@SPLIT.", metavar="PATH")
     ],
+    classes: ClassesOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Say what a folder holds and what is wrong with it. Exit code 3 if it cannot be loaded so."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.faces import check_faces
 
     with progress_bar(quiet=json) as report:
-        findings = check_faces(name, report)
+        findings = check_faces(with_classes(name, classes), report)
     if json:
         print_json(findings.to_json(), "edgefer.face-set/1")
     else:
@@ -101,12 +114,14 @@ def prepare(
         str, typer.Option(help="BlazeFace's network: full-range, back or short-range.")
     ] = "full-range",
     min_score: Annotated[float, typer.Option(help="Faces the detector is less sure of are not seen.")] = 0.5,
+    classes: ClassesOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Crop the faces of raw photos as the robot will. Of several in a picture, the largest is taken."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.prepare import PrepareSettings, prepare
 
-    settings = PrepareSettings(raw, output, model, detector, min_score)
+    settings = PrepareSettings(with_classes(raw, classes), output, model, detector, min_score)
     with progress_bar(quiet=json) as report:
         record = prepare(settings, report)
     if json:
@@ -136,6 +151,10 @@ def _print(findings: Findings) -> None:
     for label in dict.fromkeys(label for counts in findings.per_split.values() for label in counts):
         table.add_row(label, *(f"{counts[label]:,}" for counts in findings.per_split.values()))
     console.print(table)
+    if findings.names:
+        console.print("taken as    " + ", ".join(f"{word} = {name}" for word, name in findings.names.items()))
+    if findings.own_classes:
+        console.print(f"no expressions, classes of their own: {', '.join(findings.own_classes)}")
     sizes = ", ".join(f"{size} ({count:,})" for size, count in [*findings.sizes.items()][:SIZES_SHOWN])
     more = len(findings.sizes) - SIZES_SHOWN
     console.print("sizes       " + sizes + (f" and {more:,} more" if more > 0 else ""))
@@ -145,6 +164,10 @@ def _print(findings: Findings) -> None:
         console.print(f"attributes  {', '.join(findings.attributes)}")
     for what, count in findings.left_out.items():
         console.print(f"left out    {count:,} {what}")
+    for missing in findings.missing:
+        console.print(f"note   {missing}: train takes it with --partial only")
+    if findings.untrained:
+        console.print(f"note   no face to train on of {', '.join(findings.untrained)}: train refuses it so")
     for problem in findings.problems:
         console.print(f"{'WRONG' if problem.refused else 'note':5}  {problem.count:,} {problem.what}")
         for example in problem.examples:

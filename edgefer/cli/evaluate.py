@@ -9,6 +9,7 @@ import typer
 
 from edgefer.cli._common import (
     Accelerator,
+    ClassesOption,
     DataOption,
     JsonFlag,
     guarded,
@@ -23,6 +24,7 @@ from edgefer.cli._common import (
 def evaluate(
     subject: Annotated[str, typer.Argument(metavar="MODEL|CHECKPOINT|BUNDLE", help="What to evaluate.")],
     data: DataOption = "synthfer:test",
+    classes: ClassesOption = None,
     shared_classes: Annotated[
         bool, typer.Option("--shared-classes", help="Where classes differ, evaluate on those both have.")
     ] = False,
@@ -45,13 +47,14 @@ def evaluate(
     json: JsonFlag = False,
 ) -> None:
     """Evaluate a model, checkpoint or bundle on a face set."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.evaluate import EvaluationSettings
     from edgefer.pipeline.evaluate import evaluate as evaluate_subject
     from edgefer.pipeline.explain import Pictures
 
     settings = EvaluationSettings(
         subject=subject,
-        data=data,
+        data=with_classes(data, classes),
         shared_classes=shared_classes,
         check_order=check_order,
         accelerator=accelerator.value,

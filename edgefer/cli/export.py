@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar, say
+from edgefer.cli._common import ClassesOption, JsonFlag, guarded, print_json, print_table, progress_bar, say
 
 
 @guarded
@@ -47,6 +47,7 @@ def export(
     data: Annotated[
         str, typer.Option(metavar="SET", help="Faces the drop is measured on.")
     ] = "synthfer:eval",
+    classes: ClassesOption = None,
     max_drop: Annotated[
         float | None,
         typer.Option(
@@ -86,6 +87,7 @@ def export(
     json: JsonFlag = False,
 ) -> None:
     """Export a network: checked ONNX, engines, their accuracy against the float network, a bundle each."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.export import ExportSettings, export_bundles
 
     narrower = {"fp16": fp16, "bf16": bf16, "int8": int8}
@@ -96,7 +98,7 @@ def export(
         batch=None if dynamic_batch else 1,
         targets=tuple(target or ()),
         calibration=calibration,
-        data=data,
+        data=with_classes(data, classes),
         max_drop=max_drop,
         time_budget_s=time_budget,
         validation=validation,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgefer.cli._common import JsonFlag, guarded, print_json, print_table, progress_bar, say
+from edgefer.cli._common import ClassesOption, JsonFlag, guarded, print_json, print_table, progress_bar, say
 
 
 @guarded
@@ -27,6 +27,7 @@ def sensitivity(
     data: Annotated[
         str, typer.Option(metavar="SET", help="Labelled faces; keep your evaluation set for the end.")
     ] = "synthfer:val",
+    classes: ClassesOption = None,
     evaluate: Annotated[
         int, typer.Option(min=0, metavar="N", help="Worst modules whose accuracy drop is measured.")
     ] = 3,
@@ -36,6 +37,7 @@ def sensitivity(
     json: JsonFlag = False,
 ) -> None:
     """Rank a network's modules by what quantizing each of them alone costs."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.sensitivity import SensitivitySettings, rank_sensitivity
 
     settings = SensitivitySettings(
@@ -43,7 +45,7 @@ def sensitivity(
         variant=variant,
         target=target,
         calibration=calibration,
-        data=data,
+        data=with_classes(data, classes),
         evaluated=evaluate,
         output=output,
     )

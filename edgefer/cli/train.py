@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgefer.cli._common import Accelerator, JsonFlag, guarded, print_json, progress_bar, say
+from edgefer.cli._common import Accelerator, ClassesOption, JsonFlag, guarded, print_json, progress_bar, say
 from edgefer.cli._training import training_progress
 from edgefer_runtime.errors import UsageError
 
@@ -27,6 +27,7 @@ def train(
             "see `edgefer datasets`.",
         ),
     ] = "synthfer",
+    classes: ClassesOption = None,
     validation: Annotated[
         str | None,
         typer.Option(metavar="SET", help="Faces that choose the best epoch. [default: the set's own]"),
@@ -55,6 +56,10 @@ def train(
         bool,
         typer.Option("--drop-duplicates", help="Leave copies of validation and test faces out of training."),
     ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Train on a published set though not all of its faces are there."),
+    ] = False,
     pretrained: Annotated[
         Path | None,
         typer.Option(
@@ -81,15 +86,17 @@ def train(
     json: JsonFlag = False,
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
+    from edgefer.data.classes import with_classes
     from edgefer.pipeline.train import TrainSettings
 
     settings = TrainSettings(
         model=model,
         variant=variant,
-        data=data,
+        data=with_classes(data, classes),
         validation=validation,
         random_split=random_split,
         drop_duplicates=drop_duplicates,
+        partial=partial,
         recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,

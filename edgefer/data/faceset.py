@@ -33,6 +33,9 @@ class FaceSet:
             ``pose`` and ``split``.
         votes: what people saw in each face, float32, N x K in the order of ``classes``, rows sum to one;
             None where a set has labels only.
+        names: what messages call each picture, its file for instance; None where they have no names.
+        alike: distance below which two of its pictures are one, where edgefer deals the set itself; see
+            :func:`edgefer.data.lookalikes.measured`.
 
     Raises:
         DataError: the arrays' shapes, types or lengths do not fit, or votes do not sum to one.
@@ -44,6 +47,8 @@ class FaceSet:
     classes: tuple[str, ...]
     attributes: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     votes: NDArray[np.float32] | None = None
+    names: NDArray[np.object_] | None = None
+    alike: float | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or len(self.images.shape) != 4 or self.images.shape[-1] != 3:
@@ -54,6 +59,7 @@ class FaceSet:
         lengths = {
             "labels": len(self.labels),
             **{name: len(values) for name, values in self.attributes.items()},
+            **({} if self.names is None else {"names": len(self.names)}),
         }
         for name, length in lengths.items():
             if length != len(self.images):
@@ -87,7 +93,12 @@ class FaceSet:
             labels=self.labels[indices],
             attributes={key: values[indices] for key, values in self.attributes.items()},
             votes=None if self.votes is None else self.votes[indices],
+            names=None if self.names is None else self.names[indices],
         )
+
+    def called(self, index: int) -> str:
+        """What messages call a picture: its name, or its number in the set."""
+        return str(index if self.names is None else self.names[index])
 
     def fingerprint(self) -> str:
         """sha256 over pixels, labels and class names."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefer.data.pictures import Picture
+from edgefer.data.splits import split_of
 from edgefer_runtime.errors import DataError, UsageError
 
 EXAMPLES = 3
@@ -79,7 +80,14 @@ class Problems:
         problem = self.found.setdefault(problem.what, problem)
         problem.count += 1
         if len(problem.examples) < EXAMPLES:
-            problem.examples.append(example)
+            problem.examples.append(readable(example))
+
+
+def readable(name: str) -> str:
+    """A file's or class's name with everything in it that a terminal would act on made visible."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name
+    )
 
 
 class Gathered:
@@ -120,6 +128,7 @@ class Listing:
         splits: names of the official splits; empty where the set has none.
         left_out: what the set holds on purpose beside faces with a class, and how many.
         problems: what is wrong.
+        words: what folders or lists call the classes -> class, where they are a user's own; "" is left out.
     """
 
     name: str
@@ -130,6 +139,7 @@ class Listing:
     splits: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     problems: Problems = field(default_factory=Problems)
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, classes: Collection[str]) -> Listing:
         """The faces of some of the classes; votes are dropped, for they were cast among all."""
@@ -148,6 +158,7 @@ class Listing:
         Raises:
             UsageError: the set has no such split.
         """
+        split = self.canonical(split)
         if split and split not in self.splits:
             raise UsageError(
                 f"{self.name}:{self.path} has no split {split!r}",
@@ -155,6 +166,11 @@ class Listing:
                 action=f"name it {self.name}:{self.path}" + (f"@{self.splits[0]}" if self.splits else ""),
             )
         return replace(self, faces=[face for face in self.faces if face.split == split]) if split else self
+
+    def canonical(self, split: str) -> str:
+        """The set's own name for a split: "validation" is val where there is no such split."""
+        known = split_of(split)
+        return known if split not in self.splits and known in self.splits else split
 
     def require_sound(self) -> None:
         """Refuse a set that is not what its publisher made.
@@ -176,6 +192,12 @@ class Listing:
                 expected=self.layout,
                 action=f"`edgefer datasets check {self.path}` tells what was found",
             )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split -> class -> faces; the split is "all" where the set has none."""
+        counted = Counter((face.split, face.label) for face in self.faces)
+        splits = list(dict.fromkeys(face.split for face in self.faces))
+        return {split or "all": {name: counted[split, name] for name in self.classes} for split in splits}
 
     def labels(self) -> NDArray[np.int64]:
         """Indices into ``classes``, one a face."""
@@ -207,4 +229,17 @@ class Loader(Protocol):
 
         Raises:
             DataError: it is in none of the set's layouts, or one of its lists cannot be read at all.
+        """
+
+
+class OwnLoader(Protocol):
+    """What the modules that read a user's own sets offer."""
+
+    @staticmethod
+    def read(path: Path, named: Mapping[str, str]) -> Listing:
+        """The set at ``path``, whose words ``named`` says to mean these classes.
+
+        Raises:
+            DataError: it is no such set.
+            UsageError: ``named`` names words that are not there.
         """

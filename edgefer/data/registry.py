@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
     from edgefer.data.faceset import FaceSet
     from edgefer.data.listing import Listing
 
+OWN_SETS = ("csv", "folder")
+"""Sets whose classes are as their owner calls them."""
 MEMORY_LIMIT_BYTES = 2 * 2**30
 """Decoded images beyond this many bytes stay in a file."""
 NAME = re.compile(r"(?P<set>[a-z0-9_-]+):(?P<part>.+)")
+log = logging.getLogger("edgefer.faces")
+"""Tells what was understood of each set; commands show it to people."""
 SPLIT = re.compile(r"(?P<split>[a-z-]+)(\[:(?P<limit>\d+)\])?")
 
 
@@ -28,6 +34,16 @@ class Place(NamedTuple):
     path: Path
     split: str
 
+    def address(self, split: str | None = None) -> str:
+        """What to write for it, or for another of its splits, on the command line."""
+        split = self.split if split is None else split
+        bare = f"{self.dataset.name}:{self.path}" + (f"@{split}" if split else "")
+        if not self.dataset.named:
+            return bare
+        from edgefer.data.classes import encoded
+
+        return encoded(bare, self.dataset.named)
+
 
 def load(
     name: str, *, progress: Progress | None = None, memory_limit_bytes: int = MEMORY_LIMIT_BYTES
@@ -37,7 +53,8 @@ def load(
     Args:
         name: ``synthfer:SPLIT``, ``synthfer:SPLIT[:N]`` for the first N of the split's fixed, balanced
             order, ``NAME:PATH`` or ``NAME:PATH@SPLIT`` for a set in a folder, or a plain path, whose set is
-            recognised by its layout.
+            recognised by its layout. ``?classes=WORD=CLASS,...`` behind it says what the folders or labels
+            of a user's own set mean (:func:`edgefer.data.classes.with_classes`).
         progress: called with (done, total) faces while they are rendered or read.
         memory_limit_bytes: images of a set in a folder that take more are decoded into a file in the
             cache and stay there.
@@ -50,11 +67,38 @@ def load(
     if place is None:
         return _synthfer(name, progress)
     listing = list_faces(place)
+    return load_part(place, listing, place.split, progress=progress, memory_limit_bytes=memory_limit_bytes)
+
+
+def load_part(
+    place: Place,
+    listing: Listing,
+    split: str,
+    *,
+    progress: Progress | None = None,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> FaceSet:
+    """One split of a set that is listed already, or all of it for the empty word; tells what it is.
+
+    Raises:
+        UsageError: no such split.
+        DataError: the set is not what it should be.
+    """
+    from edgefer.data.understood import departures, summary
+
     listing.require_sound()
-    address = f"{place.dataset.name}:{place.path}" + (f"@{place.split}" if place.split else "")
-    return face_set(
-        listing.of_split(place.split), address, progress=progress, memory_limit_bytes=memory_limit_bytes
+    part = listing.of_split(split)
+    # The classes' names are in no face set's name: they are in its classes.
+    faces = face_set(
+        part,
+        f"{place.dataset.name}:{place.path}" + (f"@{split}" if split else ""),
+        progress=progress,
+        memory_limit_bytes=memory_limit_bytes,
     )
+    log.info(summary(part, faces.name, faces.images.shape))
+    for departure in departures(part, place.dataset):
+        log.warning(f"{faces.name}: {departure}")
+    return faces
 
 
 def face_set(
@@ -88,6 +132,7 @@ def face_set(
         classes=listing.classes,
         attributes=listing.attributes(),
         votes=None if None in votes else np.array(votes, np.float32),
+        names=np.array([face.picture.name for face in listing.faces], object),
     )
 
 
@@ -98,6 +143,19 @@ def find(name: str) -> Place | None:
         UsageError: no such set.
         DataError: a plain path that nothing is at, or nothing that looks like a face set.
     """
+    from edgefer.data.classes import MARK, without_classes
+
+    if MARK in name:
+        name, named = without_classes(name)
+        place = find(name)
+        if place is None or place.dataset.name not in OWN_SETS:
+            raise UsageError(
+                f"names for the classes of {name}",
+                expected=f"--classes with {' or '.join(f'{own}:PATH' for own in OWN_SETS)}: published sets "
+                "name their own",
+                action="leave --classes out",
+            )
+        return place._replace(dataset=replace(place.dataset, named=named))
     matched = NAME.fullmatch(name)
     if matched and matched["set"] in DATASETS:
         dataset, part = DATASETS[matched["set"]], matched["part"]
@@ -110,7 +168,8 @@ def find(name: str) -> Place | None:
         from edgefer.data.sets import recognise
 
         path, split = _path_and_split(name)
-        return Place(DATASETS[recognise(path)], path, split)
+        recognised, path = recognise(path)
+        return Place(DATASETS[recognised], path, split)
     raise _unknown(f"no face set called {name!r}", name)
 
 
@@ -120,10 +179,18 @@ def list_faces(place: Place) -> Listing:
     Raises:
         DataError: the folder does not hold the set, or one of its lists cannot be read at all.
     """
-    from edgefer.data.sets import loader
+    from edgefer.data.files import levels
+    from edgefer.data.sets import loader, own_loader
     from edgefer.data.subsets import join
 
-    listing = join(loader(place.dataset.loader or place.dataset.name).read(place.path))
+    if place.dataset.name in OWN_SETS:
+        return own_loader(place.dataset.name).read(place.path, place.dataset.named)
+    published = loader(place.dataset.loader or place.dataset.name)
+    # An archive's own folder around the set is gone through, as it is for a plain path.
+    path = next(
+        (level for level in levels(place.path) if level.exists() and published.recognises(level)), None
+    )
+    listing = join(published.read(path or place.path))
     return listing.only(place.dataset.classes) if place.dataset.classes else listing
 
 

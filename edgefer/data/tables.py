@@ -42,33 +42,33 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path} is empty", expected="one face a line", action="get the list anew")
 
 
-def records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped fields of each row of a csv file without a header.
 
     Raises:
         DataError: as :func:`lines`, or a row that is no csv.
     """
-    return ((number, _fields(path, number, line)) for number, line in lines(path))
+    return ((number, _fields(path, number, line, separator)) for number, line in lines(path))
 
 
-def _fields(path: Path, number: int, line: str) -> list[str]:
+def _fields(path: Path, number: int, line: str, separator: str) -> list[str]:
     try:
-        return [field.strip() for field in next(csv.reader([line], strict=True))]
+        return [field.strip() for field in next(csv.reader([line], delimiter=separator, strict=True))]
     except csv.Error as error:
         raise DataError(
             f"{path}, line {number}: {error}",
-            expected="fields separated by commas",
+            expected=f"fields separated by {separator!r}",
             action="mend the line",
         ) from error
 
 
-def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(path: Path, required: Sequence[str], separator: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and fields by lower-case column name of each row of a csv file with a header.
 
     Raises:
         DataError: as :func:`records`, a required column is missing, or a row has another number of fields.
     """
-    table = records(path)
+    table = records(path, separator)
     _, header = next(table)
     header = [name.lower() for name in header]
     if missing := [name for name in required if name.lower() not in header]:
@@ -88,10 +88,19 @@ def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, s
         yield number, dict(zip(header, fields, strict=True))
 
 
-def columns(path: Path) -> list[str]:
+def separator_of(path: Path) -> str:
+    """What separates the fields of the first line: as spreadsheets write it, a comma, semicolon or tab."""
+    try:
+        first = next(lines(path))[1]
+    except DataError:
+        return ","
+    return "," if "," in first else next((mark for mark in ";\t" if mark in first), ",")
+
+
+def columns(path: Path, separator: str = ",") -> list[str]:
     """The lower-case words of the first line; none where the file cannot be read as a table."""
     try:
-        return [name.lower() for name in next(records(path))[1]]
+        return [name.lower() for name in next(records(path, separator))[1]]
     except DataError:
         return []
 

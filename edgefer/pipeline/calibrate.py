@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +18,15 @@ from edgefer.data.registry import find
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.frames import UNLABELLED, is_frames, list_frames, load_frames
-from edgefer.pipeline.leaks import TRAINING
+from edgefer.pipeline.leaks import TRAINING, leaking
 from edgefer.pipeline.outline import outline
 from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from edgefer_calibration import CalibrationSet
+
+log = logging.getLogger("edgefer.faces")
 
 FACES = 300
 STRATEGY = "class"
@@ -48,8 +53,11 @@ class Draw:
     or_fewer: bool = False
 
 
-def draw_set(draw: Draw, on_progress: Report = ignore) -> CalibrationSet:
+def draw_set(draw: Draw, on_progress: Report = ignore, avoiding: Sequence[FaceSet] = ()) -> CalibrationSet:
     """Draw a calibration set and validate it.
+
+    Pictures that are drawn already, and those that are among the faces of ``avoiding``, are passed over:
+    others are drawn in their place.
 
     Raises:
         UsageError: no such set or strategy, or a strategy without what it goes by.
@@ -60,9 +68,39 @@ def draw_set(draw: Draw, on_progress: Report = ignore) -> CalibrationSet:
     folder = Path(draw.data).expanduser()
     _require_folder(draw, folder)
     frames = draw.strategy == "folder" or is_frames(folder)
-    calibration = _of_frames(draw, folder, on_progress) if frames else _of_faces(draw, on_progress)
+    pool = _frames(draw, folder, on_progress) if frames else _faces(draw, on_progress)
+    calibration, passed_over = draw_unlike(pool, avoiding)
+    if len(passed_over):
+        log.info(
+            f"{calibration.name}: {len(passed_over):,} pictures passed over: copies, or among the faces that "
+            "measure the drop"
+        )
     validate(calibration)
     return calibration
+
+
+Pool = Callable[[NDArray[np.int64]], "CalibrationSet"]
+"""Draws a calibration set that holds none of the pictures at these positions."""
+
+
+def draw_unlike(pool: Pool, avoiding: Sequence[FaceSet] = ()) -> tuple[CalibrationSet, NDArray[np.int64]]:
+    """Draw until no picture is in the set twice or among the faces of ``avoiding``.
+
+    Returns:
+        The set, and the positions of the pictures that were passed over.
+
+    Raises:
+        DataError: too few pictures are left.
+    """
+    passed_over = np.zeros(0, np.int64)
+    while True:
+        calibration = pool(passed_over)
+        unfit = {*_copies(calibration)}
+        for faces in avoiding:
+            unfit |= {pair.first_index for pair in leaking(calibration, faces)}
+        if not unfit:
+            return calibration, passed_over
+        passed_over = np.union1d(passed_over, calibration.indices[sorted(unfit)])
 
 
 def draw_from(
@@ -71,6 +109,7 @@ def draw_from(
     count: int,
     seed: int,
     features: NDArray[np.float32] | None = None,
+    without: NDArray[np.int64] | None = None,
 ) -> CalibrationSet:
     """Draw a calibration set from faces at hand.
 
@@ -78,26 +117,33 @@ def draw_from(
         faces: training faces, or pictures without labels.
         strategy, count, seed: as in :class:`Draw`.
         features: N x D, for ``diverse``.
+        without: positions of faces that are not drawn.
 
     Raises:
         UsageError, DataError: as :func:`edgefer_calibration.strategies.choose`.
     """
     from edgefer_calibration.strategies import Candidates, choose
 
+    left = np.delete(np.arange(len(faces)), [] if without is None else without)
+    yaws = faces.attributes.get("yaw")
     candidates = Candidates(
         faces.name,
-        len(faces),
-        None if faces.classes == (UNLABELLED,) else faces.labels,
+        len(left),
+        None if faces.classes == (UNLABELLED,) else faces.labels[left],
         faces.classes,
-        faces.attributes.get("yaw"),
-        features,
+        None if yaws is None else yaws[left],
+        None if features is None else features[left],
     )
-    chosen = choose(strategy, candidates, count, seed)
+    chosen = left[choose(strategy, candidates, count, seed)]
     return _calibration(faces.take(chosen), chosen, strategy, seed)
 
 
-def open_calibration(name: str, on_progress: Report = ignore) -> CalibrationSet:
+def open_calibration(
+    name: str, on_progress: Report = ignore, avoiding: Sequence[FaceSet] = ()
+) -> CalibrationSet:
     """The calibration set in a file; or, of a face set or a folder of pictures, the one drawn by default.
+
+    What is drawn holds no picture of the faces of ``avoiding``; what is in a file is as it is.
 
     Raises:
         UsageError, DataError: no such file or set, or one that cannot calibrate.
@@ -107,7 +153,7 @@ def open_calibration(name: str, on_progress: Report = ignore) -> CalibrationSet:
 
     path = Path(name).expanduser()
     if path.suffix != SUFFIX:
-        return draw_set(Draw(name, or_fewer=True), on_progress)
+        return draw_set(Draw(name, or_fewer=True), on_progress, avoiding)
     calibration = read_set(path)
     validate(calibration)
     return calibration
@@ -199,25 +245,48 @@ def _refuse_evaluation(name: str, own: set[str]) -> None:
         )
 
 
-def _of_faces(draw: Draw, on_progress: Report) -> CalibrationSet:
+def _faces(draw: Draw, on_progress: Report) -> Pool:
     faces = training_faces(draw.data, on_progress)
     strategy = draw.strategy or STRATEGY
     features = _features(draw, strategy, faces, on_progress)
-    return draw_from(faces, strategy, _count(draw, len(faces)), draw.seed, features)
+
+    def pool(without: NDArray[np.int64]) -> CalibrationSet:
+        count = _count(draw, len(faces) - len(without))
+        return draw_from(faces, strategy, count, draw.seed, features, without)
+
+    return pool
 
 
-def _of_frames(draw: Draw, folder: Path, on_progress: Report) -> CalibrationSet:
+def _frames(draw: Draw, folder: Path, on_progress: Report) -> Pool:
     from edgefer_calibration.strategies import Candidates, choose
 
     pictures, strategy = list_frames(folder, on_progress), draw.strategy or "folder"
-    count = _count(draw, len(pictures))
     if strategy == "diverse":
         faces = load_frames(folder, pictures, on_progress)
-        return draw_from(faces, strategy, count, draw.seed, _features(draw, strategy, faces, on_progress))
-    # Of a day's frames only those chosen are decoded.
-    chosen = choose(strategy, Candidates(str(folder), len(pictures)), count, draw.seed)
-    faces = load_frames(folder, [pictures[index] for index in chosen], on_progress)
-    return _calibration(faces, chosen, strategy, draw.seed)
+        features = _features(draw, strategy, faces, on_progress)
+
+    def pool(without: NDArray[np.int64]) -> CalibrationSet:
+        left = np.delete(np.arange(len(pictures)), without)
+        count = _count(draw, len(left))
+        if strategy == "diverse":
+            return draw_from(faces, strategy, count, draw.seed, features, without)
+        # Of a day's frames only those chosen are decoded.
+        chosen = left[choose(strategy, Candidates(str(folder), len(left)), count, draw.seed)]
+        drawn = load_frames(folder, [pictures[index] for index in chosen], on_progress)
+        return _calibration(drawn, chosen, strategy, draw.seed)
+
+    return pool
+
+
+def _copies(calibration: CalibrationSet) -> Iterator[int]:
+    """Positions of images that are in the set before."""
+    seen: set[bytes] = set()
+    for start, images in calibration.chunks():
+        for position, image in enumerate(images, start):
+            digest = hashlib.sha256(image.data).digest()
+            if digest in seen:
+                yield position
+            seen.add(digest)
 
 
 def _features(draw: Draw, strategy: str, faces: FaceSet, on_progress: Report) -> NDArray[np.float32] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.calibrate import Draw, draw_set, require_draw
 from edgefer.pipeline.faces import load_faces, require_picture
+from edgefer.pipeline.frames import is_frames
 from edgefer.pipeline.leaks import as_faces, guard, held_out
 from edgefer.pipeline.outline import outline
 from edgefer_runtime.files import replacing, require_writable
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 def make_calibration(
     draw: Draw, against: Sequence[str], output: Path, on_progress: Report = ignore
 ) -> CalibrationSet:
-    """Draw a set, hold it against evaluation faces, and write it to ``output``.
+    """Draw a set that holds no evaluation faces, check that, and write it to ``output``.
 
     Args:
         draw: which set.
-        against: face sets that it must share nothing with; those of
+        against: face sets that it must share nothing with: their pictures are not drawn, and people of theirs
+            refuse the set; those of
             :func:`~edgefer.pipeline.leaks.held_out` when empty. Pictures without labels belong to none.
         output: a ``.npz`` file.
 
@@ -40,9 +42,13 @@ def make_calibration(
     require_draw(draw)
     for name in against:
         outline(name)
-    calibration = draw_set(draw, on_progress)
-    for name in against or (() if calibration.labels is None else held_out(draw.data)):
-        guard(calibration, load_faces(name, on_progress))
+    unlabelled = draw.strategy == "folder" or is_frames(Path(draw.data).expanduser())
+    avoiding = [
+        load_faces(name, on_progress) for name in against or (() if unlabelled else held_out(draw.data))
+    ]
+    calibration = draw_set(draw, on_progress, avoiding)
+    for faces in avoiding:
+        guard(calibration, faces)
     write_set(output, calibration)
     return calibration
 

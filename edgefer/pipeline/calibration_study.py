@@ -17,7 +17,14 @@ from edgefer import __version__
 from edgefer.data.faceset import FaceSet
 from edgefer.models import get
 from edgefer.pipeline import Report, counting, ignore
-from edgefer.pipeline.calibrate import Draw, draw_from, features_of, require_draw, training_faces
+from edgefer.pipeline.calibrate import (
+    Draw,
+    draw_from,
+    draw_unlike,
+    features_of,
+    require_draw,
+    training_faces,
+)
 from edgefer.pipeline.candidates import Candidates, machine
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.leaks import guard
@@ -68,6 +75,7 @@ class _Pool:
 
     faces: FaceSet
     model: str
+    judged: FaceSet
     on_progress: Report
 
     @cached_property
@@ -84,14 +92,20 @@ class _Draw:
     seed: int
     counts: Sequence[int]
     _ranges: Iterator[Ranges] | None = None
+    _passed_over: NDArray[np.int64] | None = None
 
     @cached_property
     def largest(self) -> CalibrationSet:
-        return self.of(self.counts[-1])
+        drawn, self._passed_over = draw_unlike(partial(self._drawn, self.counts[-1]), [self.pool.judged])
+        return drawn
 
     def of(self, count: int) -> CalibrationSet:
+        _ = self.largest
+        return self._drawn(count, self._passed_over)
+
+    def _drawn(self, count: int, without: NDArray[np.int64] | None) -> CalibrationSet:
         features = self.pool.features if self.strategy == "diverse" else None
-        return draw_from(self.pool.faces, self.strategy, count, self.seed, features)
+        return draw_from(self.pool.faces, self.strategy, count, self.seed, features, without)
 
     def ranges(self, float_onnx: Path, count: int) -> Ranges:
         """Those of ``count`` images, sizes being asked for in order."""
@@ -123,7 +137,7 @@ def study_calibration(settings: StudySettings, on_progress: Report = ignore) -> 
     checkpoint, source = find_checkpoint(settings.model)
     faces = load_faces(settings.data, on_progress)
     check_classes(checkpoint.classes, source, faces)
-    pool = _Pool(training_faces(settings.calibration, on_progress), settings.model, on_progress)
+    pool = _Pool(training_faces(settings.calibration, on_progress), settings.model, faces, on_progress)
     counts = sorted({*settings.counts})
     draws = [
         _Draw(pool, strategy, seed, counts)

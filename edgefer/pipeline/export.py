@@ -90,8 +90,8 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
     targets, sign = _require_sound(settings)
     checkpoint, source = find_checkpoint(settings.model, settings.variant)
     narrowed = {"int8", "fp16"} & {*settings.precisions}
-    calibration = open_calibration(settings.calibration, on_progress) if narrowed else None
     faces = load_faces(settings.data, on_progress)
+    calibration = open_calibration(settings.calibration, on_progress, [faces]) if narrowed else None
     check_classes(checkpoint.classes, source, faces)
     if calibration is not None:
         guard(calibration, faces)

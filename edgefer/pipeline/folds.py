@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from edgefer.data.faceset import FaceSet
 from edgefer.data.folds import Fold, hold_out, image_folds, subject_folds
 from edgefer.data.leakage import guard
+from edgefer.data.lookalikes import measured
+from edgefer.data.registry import find
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
@@ -30,6 +32,7 @@ from edgefer.pipeline.train import (
     train_on,
     without_copies,
 )
+from edgefer.pipeline.training_set import open_training_set
 from edgefer.training.differences import differences, listed
 from edgefer.training.exhaustion import memory_told
 from edgefer_bench.metrics import evaluate
@@ -82,8 +85,12 @@ def cross_validate(
     plan = plan_training(settings, Folds(k, apart), on_note)
     with plan.underway(on_note):
         with memory_told("while faces were loaded"):
-            faces = load_faces(
-                "synthfer:train" if settings.data == "synthfer" else settings.data, on_progress
+            name = "synthfer:train" if settings.data == "synthfer" else settings.data
+            place = find(name)
+            faces = measured(
+                load_faces(name, on_progress)
+                if place is None
+                else open_training_set(place, settings.partial, dealt=True).load(on_progress=on_progress)
             )
         return _cross_validate(plan, faces, on_stage, on_step, on_note)
 

@@ -13,6 +13,7 @@ from edgefer.pipeline.frames import UNLABELLED
 from edgefer_runtime.errors import DataError
 
 if TYPE_CHECKING:
+    from edgefer.data.leakage import Duplicate
     from edgefer_calibration import CalibrationSet
 
 TRAINING = ("train", "train-large")
@@ -32,7 +33,7 @@ def held_out(data: str) -> tuple[str, ...]:
     if place is None:
         return ("synthfer:eval",)
     splits = [split for split in list_faces(place).splits if split not in TRAINING]
-    return tuple(f"{place.dataset.name}:{place.path}@{split}" for split in splits)
+    return tuple(place.address(split) for split in splits)
 
 
 def guard(calibration: CalibrationSet, held_out: FaceSet) -> None:
@@ -41,7 +42,7 @@ def guard(calibration: CalibrationSet, held_out: FaceSet) -> None:
     Raises:
         DataError: it does; the pairs are named, each by its number in its set, or by its file.
     """
-    from edgefer.data.leakage import differing_subjects, find_duplicates, shared_subjects
+    from edgefer.data.leakage import shared_subjects
 
     faces = as_faces(calibration)
     if people := shared_subjects(faces, held_out):
@@ -49,21 +50,31 @@ def guard(calibration: CalibrationSet, held_out: FaceSet) -> None:
             f"people are both in calibration set {calibration.name} and in {held_out.name}",
             map(str, people),
         )
-    apart = differing_subjects(faces, held_out)
-    pairs = [
-        pair
-        for pair in find_duplicates(faces, held_out)
-        if pair.distance < LOOKALIKE or not apart(pair.first_index, pair.second_index)
-    ]
-    if pairs:
+    if pairs := leaking(calibration, held_out):
         raise _leak(
             f"pictures are both in calibration set {calibration.name} and in {held_out.name}",
             (
-                f"{calibration.called(pair.first_index)} = {pair.second_index} "
+                f"{calibration.called(pair.first_index)} = {held_out.called(pair.second_index)} "
                 f"({pair.kind}{', mirrored' if pair.mirrored else ''})"
                 for pair in pairs
             ),
         )
+
+
+def leaking(calibration: CalibrationSet, held_out: FaceSet) -> list[Duplicate]:
+    """Pictures of the calibration set that are among faces that measure the drop.
+
+    Those of two people whom their set tells apart may look alike.
+    """
+    from edgefer.data.leakage import differing_subjects, shared_pictures
+
+    faces = as_faces(calibration)
+    apart = differing_subjects(faces, held_out)
+    return [
+        pair
+        for pair in shared_pictures(faces, held_out)
+        if pair.distance < LOOKALIKE or not apart(pair.first_index, pair.second_index)
+    ]
 
 
 def as_faces(calibration: CalibrationSet) -> FaceSet:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer.data.leakage import guard, without_duplicates
-from edgefer.data.registry import find, list_faces
+from edgefer.data.registry import find
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.planning import choose_recipe, plan_training, pretrained
 from edgefer.pipeline.runs import TEST
 from edgefer.pipeline.subjects import find_checkpoint
+from edgefer.pipeline.training_set import open_training_set
 from edgefer.training.exhaustion import memory_told
 from edgefer_bench.metrics import evaluate
 from edgefer_runtime.files import write_whole
@@ -42,6 +43,7 @@ class TrainSettings:
     validation: str | None = None
     random_split: bool = False
     drop_duplicates: bool = False
+    partial: bool = False
     recipe: str = "synthfer"
     epochs: int | None = None
     batch_size: int | None = None
@@ -193,45 +195,42 @@ def _evaluate(checkpoint: Path, faces: FaceSet, settings: TrainSettings) -> dict
 def load_training_faces(settings: TrainSettings, on_progress: Report = ignore) -> TrainingFaces:
     """The faces that ``--data`` and ``--validation`` mean.
 
-    Official splits are kept to: test faces train nothing and choose nothing. Without a ``test`` beside it,
-    ``val`` is what everybody tests with (AffectNet), so it is the test here. A set without validation faces
-    of its own has a tenth held out by the seed: whole people where it names them. With ``--random-split``
-    all pictures are dealt 80/10/10 instead, as PAtt-Lite's authors did.
+    Official splits are kept to: ``train`` trains, ``val`` chooses the best epoch, ``test`` tests and does
+    neither. Of a published set on whose ``val`` everybody reports (AffectNet), it is the test. A set without
+    validation faces of its own has a tenth held out by the seed: whole people where it names them. With
+    ``--random-split`` all pictures are dealt 80/10/10 instead, as PAtt-Lite's authors did.
 
     Raises:
-        UsageError, DataError: no such set, or one that cannot be read.
+        UsageError, DataError: no such set, one that cannot be read or trained on, or not all of a published
+            one (unless ``partial`` is asked for).
     """
-    name = "synthfer:train" if settings.data == "synthfer" else settings.data
-    if settings.random_split:
-        from edgefer.data.folds import eighty_ten_ten
+    from edgefer.data.folds import anonymous, eighty_ten_ten, hold_out
+    from edgefer.data.lookalikes import measured
 
-        everything = load_faces(name, on_progress)
-        dealt = zip(eighty_ten_ten(everything, settings.seed), ("80 %", "10 %", "other 10 %"), strict=True)
-        return TrainingFaces(*(everything.take(part, f"{name} ({share})") for part, share in dealt))
+    name = "synthfer:train" if settings.data == "synthfer" else settings.data
     place = find(name)
+    if settings.random_split:
+        if place is None:
+            everything = load_faces(name, on_progress)
+        else:
+            everything = open_training_set(place, settings.partial, dealt=True).load(on_progress=on_progress)
+        everything = measured(everything)
+        parts = zip(eighty_ten_ten(everything, settings.seed), ("80 %", "10 %", "other 10 %"), strict=True)
+        # As in that paper, people may be on both sides.
+        return TrainingFaces(
+            *(anonymous(everything).take(part, f"{name} ({share})") for part, share in parts)
+        )
     if place is None:
         return TrainingFaces(
             load_faces(name, on_progress), load_faces(settings.validation or "synthfer:val", on_progress)
         )
-
-    splits = () if place.split else list_faces(place).splits
-
-    def part(split: str) -> FaceSet:
-        return load_faces(f"{place.dataset.name}:{place.path}@{split}", on_progress)
-
-    if "train" not in splits:
-        faces, validating, testing = load_faces(name, on_progress), None, None
-    else:
-        faces = part("train")
-        validating = next((split for split in splits if split.startswith("val")), None)
-        testing = "test" if "test" in splits else validating
-    test = part(testing) if testing else None
+    opened = open_training_set(place, settings.partial)
+    faces = opened.load(opened.training, on_progress)
+    test = opened.load(opened.testing, on_progress) if opened.testing else None
     if settings.validation:
         return TrainingFaces(faces, load_faces(settings.validation, on_progress), test)
-    if validating and validating != testing:
-        return TrainingFaces(faces, part(validating), test)
-    from edgefer.data.folds import hold_out
-
+    if opened.validating:
+        return TrainingFaces(faces, opened.load(opened.validating, on_progress), test)
     return TrainingFaces(*hold_out(faces, HELD_OUT, settings.seed), test)
 
 

@@ -6,7 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from edgefer.data.listing import Loader
+from edgefer.data.files import levels
+from edgefer.data.listing import Loader, OwnLoader
 from edgefer_runtime.errors import DataError
 
 LOADERS = {
@@ -22,8 +23,13 @@ def loader(name: str) -> Loader:
     return cast(Loader, import_module(f"{__name__}.{LOADERS[name]}"))
 
 
-def recognise(path: Path) -> str:
-    """The name of the loader that takes ``path`` for its own.
+def own_loader(name: str) -> OwnLoader:
+    """The loader of a user's own set, which takes names for its classes."""
+    return cast(OwnLoader, import_module(f"{__name__}.{LOADERS[name]}"))
+
+
+def recognise(path: Path) -> tuple[str, Path]:
+    """The name of the loader that takes ``path`` for its own, or a folder alone in it, and which it is.
 
     Raises:
         DataError: nothing is there, or nothing that looks like a face set.
@@ -34,9 +40,12 @@ def recognise(path: Path) -> str:
             expected="a folder with a face set",
             action="name another folder",
         )
-    for name in LOADERS:
-        if loader(name).recognises(path):
-            return name
+    for level in levels(path):
+        for name in LOADERS:
+            if name != "folder" and loader(name).recognises(level):
+                return name, level
+    if loader("folder").recognises(path):
+        return "folder", path
     raise DataError(
         f"{path} looks like no face set",
         expected="a published set as its publisher packs it, a csv file with columns path and label, "

@@ -2,7 +2,8 @@
 
 Two forms go round. The csv file ``fer2013.csv`` (columns ``emotion,pixels,Usage``; also packed as
 ``icml_face_data.csv``, the same columns in another order) has the official splits of 28,709, 3,589 and
-3,589 faces. The folders ``train/angry/*.jpg`` ... ``test/surprise/*.jpg`` put the last two together as test.
+3,589 faces. The folders ``train/angry/*.jpg`` ... ``test/surprise/*.jpg`` put the last two together as test;
+where their files still bear the names ``PublicTest_*`` and ``PrivateTest_*``, these tell them apart again.
 
 Where FERPlus' ``fer2013new.csv`` lies beside the csv file, its rows name the faces: lists of FERPlus faces
 then hold for FER2013 too.
@@ -11,13 +12,14 @@ then hold for FER2013 too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from edgefer.data.files import sub_folders
+from edgefer.data.files import picture_files, sub_folders
 from edgefer.data.labels import EXPRESSIONS
 from edgefer.data.listing import Face, Listing, Problems
-from edgefer.data.pictures import PixelRow
+from edgefer.data.pictures import PictureFile, PixelRow
 from edgefer.data.sets import folder
 from edgefer.data.tables import columns, first_of, rows, whole_number
 from edgefer_runtime.errors import DataError
@@ -58,15 +60,7 @@ def read(path: Path) -> Listing:
         DataError: it is in neither, or the csv file cannot be read as a table.
     """
     if path.is_dir() and _is_folder_form(path):
-        listing = folder.read(path)
-        return Listing(
-            name="fer2013",
-            path=path,
-            layout="folders train and test with a sub-folder a class",
-            classes=EXPRESSIONS,
-            faces=listing.faces,
-            splits=("train", "test"),
-        )
+        return _of_folders(folder.read(path))
     table = path if path.is_file() else first_of(path, TABLES)
     if table is None:
         raise DataError(
@@ -127,8 +121,48 @@ def _grey(text: str) -> bytes:
         return b""
 
 
-def _is_folder_form(path: Path) -> bool:
-    return all(
-        (path / split).is_dir() and {child.name.lower() for child in sub_folders(path / split)} == FOLDERS
-        for split in ("train", "test")
+def _of_folders(listing: Listing) -> Listing:
+    """The folder form; where all names tell a face's official split, they decide and not the folders."""
+    named = [USAGES.get(_usage(face), "") for face in listing.faces]
+    tell = {(face.split, split) for face, split in zip(listing.faces, named, strict=True)}
+    faces, official = listing.faces, {("train", "train"), ("test", "val"), ("test", "test")}
+    layout = "folders train and test with a sub-folder a class"
+    if official - {("train", "train")} <= tell <= official | {("train", "")}:
+        faces = [face._replace(split=split or face.split) for face, split in zip(faces, named, strict=True)]
+        layout += "; val and test told apart by the files' names"
+    elif mixed := [(folder, split) for folder, split in sorted(tell) if split and folder != split]:
+        for face, split in zip(faces, named, strict=True):
+            if (face.split, split) in mixed:
+                listing.problems.warn(
+                    "files whose names tell another official split than their folder",
+                    face.picture.name,
+                    "this is no official split; figures do not compare with others'",
+                )
+    return replace(
+        listing,
+        name="fer2013",
+        layout=layout,
+        classes=EXPRESSIONS,
+        faces=faces,
+        splits=tuple(split for split in USAGES.values() if split in {face.split for face in faces}),
+        words={},
     )
+
+
+def _usage(face: Face) -> str:
+    """The first word of a picture's name, which mirrors made of its usage."""
+    return Path(face.picture.name).name.partition("_")[0]
+
+
+def _is_folder_form(path: Path) -> bool:
+    """Folders train and test with the seven classes in each, of pictures as small as FER2013's."""
+    for split in ("train", "test"):
+        if not (path / split).is_dir():
+            return False
+        if {child.name.lower() for child in sub_folders(path / split)} != FOLDERS:
+            return False
+    first = next(picture_files(path / "train"), None)
+    try:
+        return first is not None and PictureFile(first).size() == (SIDE, SIDE)
+    except DataError:
+        return False
