@@ -12,7 +12,7 @@ from edgefer.cli._training import training_progress
 from edgefer_runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgefer.pipeline.train import TrainSettings
+    from edgefer.pipeline.planning import TrainSettings
 
 
 @guarded
@@ -87,7 +87,7 @@ def train(
 ) -> None:
     """Train a network; the best checkpoint by validation accuracy is kept."""
     from edgefer.data.classes import with_classes
-    from edgefer.pipeline.train import TrainSettings
+    from edgefer.pipeline.planning import TrainSettings
 
     settings = TrainSettings(
         model=model,

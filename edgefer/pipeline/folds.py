@@ -22,12 +22,18 @@ from edgefer.data.registry import find
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.planning import Apart, Folds, TrainingPlan, choose_recipe, plan_training
+from edgefer.pipeline.planning import (
+    Apart,
+    Folds,
+    TrainingPlan,
+    TrainSettings,
+    choose_recipe,
+    plan_training,
+)
 from edgefer.pipeline.runs import FOLDS, STATE
 from edgefer.pipeline.train import (
     HELD_OUT,
     TrainingFaces,
-    TrainSettings,
     predict_with,
     train_on,
     without_copies,

@@ -21,7 +21,7 @@ from edgefer.training.processes import Place, find_place
 from edgefer_runtime.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from edgefer.pipeline.train import TrainSettings
+    from edgefer.training.accelerator import Accelerator
     from edgefer.training.checkpoint import Checkpoint
     from edgefer.training.recipe import Recipe
 
@@ -30,6 +30,31 @@ Apart = Literal["subject", "image"]
 
 Note = Callable[[str], None]
 LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What `edgefer train` was asked for; None means the recipe's, the model's or the set's own."""
+
+    model: str
+    variant: str | None = None
+    data: str = "synthfer"
+    validation: str | None = None
+    random_split: bool = False
+    drop_duplicates: bool = False
+    partial: bool = False
+    recipe: str = "synthfer"
+    epochs: int | None = None
+    batch_size: int | None = None
+    pretrained: Path | None = None
+    teacher: str | None = None
+    resume: bool = False
+    accelerator: Accelerator = "auto"
+    devices: int = 1
+    nodes: int = 1
+    seed: int = 0
+    tensorboard: bool = False
+    output: Path | None = None
 
 
 @dataclass(frozen=True)

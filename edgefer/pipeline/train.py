@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +16,7 @@ from edgefer.data.registry import find
 from edgefer.models import count, get
 from edgefer.pipeline import Report, ignore
 from edgefer.pipeline.faces import load_faces
-from edgefer.pipeline.planning import choose_recipe, plan_training, pretrained
+from edgefer.pipeline.planning import TrainSettings, choose_recipe, plan_training, pretrained
 from edgefer.pipeline.runs import TEST
 from edgefer.pipeline.subjects import find_checkpoint
 from edgefer.pipeline.training_set import open_training_set
@@ -26,36 +25,10 @@ from edgefer_bench.metrics import evaluate
 from edgefer_runtime.files import write_whole
 
 if TYPE_CHECKING:
-    from edgefer.training.accelerator import Accelerator
     from edgefer.training.progress import Progress, StageStart
 
 HELD_OUT = 0.1
 """Share of the faces kept for validation when a set brings none of its own."""
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """What `edgefer train` was asked for; None means the recipe's, the model's or the set's own."""
-
-    model: str
-    variant: str | None = None
-    data: str = "synthfer"
-    validation: str | None = None
-    random_split: bool = False
-    drop_duplicates: bool = False
-    partial: bool = False
-    recipe: str = "synthfer"
-    epochs: int | None = None
-    batch_size: int | None = None
-    pretrained: Path | None = None
-    teacher: str | None = None
-    resume: bool = False
-    accelerator: Accelerator = "auto"
-    devices: int = 1
-    nodes: int = 1
-    seed: int = 0
-    tensorboard: bool = False
-    output: Path | None = None
 
 
 class TrainingFaces(NamedTuple):

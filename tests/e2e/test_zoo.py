@@ -10,7 +10,8 @@ import pytest
 
 from edgefer.data import load
 from edgefer.data.faceset import FaceSet
-from edgefer.pipeline.train import TrainingFaces, TrainSettings, train_on
+from edgefer.pipeline.planning import TrainSettings
+from edgefer.pipeline.train import TrainingFaces, train_on
 from edgefer.training.checkpoint import load_checkpoint
 
 

@@ -27,7 +27,8 @@ from edgefer.data.lookalikes import DISTANCE, find_lookalikes, measured, usual_d
 from edgefer.data.registry import find, list_faces
 from edgefer.data.splits import like_a_split, split_of
 from edgefer.pipeline.calibrate import Draw, draw_set
-from edgefer.pipeline.train import TrainSettings, load_training_faces
+from edgefer.pipeline.planning import TrainSettings
+from edgefer.pipeline.train import load_training_faces
 from edgefer_runtime.errors import DataError
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")

@@ -27,10 +27,10 @@ from edgefer.pipeline import folds as folds_module
 from edgefer.pipeline import train as train_module
 from edgefer.pipeline.evaluate import EvaluationSettings, evaluate
 from edgefer.pipeline.folds import cross_validate
-from edgefer.pipeline.planning import Folds, command
+from edgefer.pipeline.planning import Folds, TrainSettings, command
 from edgefer.pipeline.runs import training_folder
 from edgefer.pipeline.subjects import SHIPPED, find_checkpoint
-from edgefer.pipeline.train import TrainSettings, train_model
+from edgefer.pipeline.train import train_model
 from edgefer.training.card import read_card
 from edgefer.training.checkpoint import load_checkpoint
 from edgefer.training.loop import _Run
@@ -246,7 +246,8 @@ def test_what_needs_no_torch_is_told_without_it(settings: TrainSettings) -> None
     script = """
 import sys
 from edgefer.pipeline.folds import cross_validate
-from edgefer.pipeline.train import TrainSettings, train_model
+from edgefer.pipeline.planning import TrainSettings
+from edgefer.pipeline.train import train_model
 from edgefer_runtime.errors import EdgeferError
 for wrong in ({"model": "no"}, {"variant": "no"}, {"recipe": "no"}, {"data": "no"}, {"resume": True},
               {"output": "/proc/no"}, {"recipe": "small.toml:tiny"}):
@@ -476,7 +477,8 @@ def test_other_pictures_under_the_same_name_are_noticed(settings: TrainSettings)
 STARVED = """
 import json, resource, sys
 from pathlib import Path
-from edgefer.pipeline.train import TrainSettings, train_model
+from edgefer.pipeline.planning import TrainSettings
+from edgefer.pipeline.train import train_model
 from edgefer_runtime.errors import EdgeferError
 import lightning_fabric, torch, torch.utils.flop_counter
 given = json.loads(sys.argv[1])

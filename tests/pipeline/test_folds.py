@@ -16,7 +16,7 @@ from PIL import Image
 from edgefer.data import load
 from edgefer.data.folds import subject_folds
 from edgefer.pipeline.folds import cross_validate
-from edgefer.pipeline.train import TrainSettings
+from edgefer.pipeline.planning import TrainSettings
 from edgefer.training.checkpoint import load_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
 

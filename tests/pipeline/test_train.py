@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from edgefer.models import get
-from edgefer.pipeline.train import TrainSettings, choose_recipe, load_training_faces, train_model
+from edgefer.pipeline.planning import TrainSettings
+from edgefer.pipeline.train import choose_recipe, load_training_faces, train_model
 from edgefer.training.checkpoint import load_checkpoint
 from edgefer.training.pretrained.naming import published_name
 from edgefer_runtime.errors import DataError, UsageError
