@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from typer.testing import CliRunner
 
 from edgefer.cli.main import app
@@ -27,7 +28,9 @@ from edgefer.pipeline.subjects import find_checkpoint
 from edgefer.training.checkpoint import save_checkpoint
 from edgefer_bench.drop import Drop, accuracy_drop
 from edgefer_bench.intervals import tango
-from edgefer_calibration import CalibrationSet, Quantized, Ranges, collect_ranges
+from edgefer_bench.scoring import in_classes_of
+from edgefer_calibration import CalibrationSet, Quantized, Ranges, collect_ranges, quantize
+from edgefer_calibration.session import open_session
 from edgefer_export import export_onnx, targets
 from edgefer_runtime.errors import BudgetError, DataError, UsageError
 from peers.accuracy_control import planted
@@ -172,22 +175,55 @@ def test_the_export_tells_and_carries_what_was_found(
     assert manifest["accuracy"]["drop"]["interval"][1] <= 8
 
 
+@pytest.fixture
+def nearly_all_right(tmp_path: Path) -> tuple[Path, int]:
+    """Faces of which INT8 loses one to three and wins none, with the arithmetic of this processor.
+
+    Returns:
+        Their folder, and how many they are.
+    """
+    (checkpoint, _), faces = find_checkpoint("pattlite"), load_faces(JUDGED)
+    graph = export_onnx(
+        checkpoint.network(),
+        contract=checkpoint.contract,
+        classes=len(checkpoint.classes),
+        output=get("pattlite").output,
+        path=tmp_path / "float.onnx",
+    )
+    graph = targets.get("onnxruntime").prepare(graph, tmp_path)
+    made = quantize("onnxruntime", graph, open_calibration(CALIBRATION), tmp_path / "int8.onnx")
+    session = open_session(made.path)
+    answers = np.concatenate([session.run(None, {"images": face[None]})[0] for face in faces.images])
+    engine = in_classes_of(answers, checkpoint.classes, faces.classes).argmax(1) == faces.labels
+    network = float_answers(checkpoint, faces).argmax(1) == faces.labels
+    lost = np.flatnonzero(network & ~engine)
+    assert len(lost), "INT8 loses none of these faces here: add some"
+    chosen = np.setdiff1d(np.arange(len(faces)), [*lost[3:], *np.flatnonzero(engine & ~network)])
+    for number in chosen:
+        folder = tmp_path / "faces" / faces.classes[faces.labels[number]]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(faces.images[number]).save(folder / f"{number:03d}.png")
+    return tmp_path / "faces", len(chosen)
+
+
 @pytest.mark.slow
-def test_what_is_not_proven_in_the_end_is_not_written(tmp_path: Path) -> None:
-    judged = load_faces(JUDGED)
+def test_what_is_not_proven_in_the_end_is_not_written(
+    nearly_all_right: tuple[Path, int], tmp_path: Path
+) -> None:
+    folder, count = nearly_all_right
     settings = ExportSettings(
-        "lanmsff",
+        "pattlite",
         precisions=("fp32", "int8"),
         targets=("onnxruntime",),
         calibration=CALIBRATION,
-        data=JUDGED,
-        max_drop=100 * tango(0, 0, len(judged))[1] + 0.01,  # No face may change.
-        qat_epochs=1,
-        output=tmp_path,
+        data=str(folder),
+        max_drop=100 * tango(0, 0, count)[1] + 0.01,  # No face may change.
+        qat_epochs=1,  # Far from enough to be nearer than calibration alone, which is kept.
+        output=tmp_path / "out",
     )
-    with pytest.raises(BudgetError, match=r"^onnxruntime int8 .* within 1\.8.*, but not proven"):
+    with pytest.raises(BudgetError, match=r"^onnxruntime int8 .* within 1\.[89].*, but not proven"):
         export_bundles(settings)
-    assert [path.name for path in tmp_path.iterdir()] == ["onnxruntime-fp32"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["onnxruntime-fp32"]
 
 
 @pytest.mark.slow
