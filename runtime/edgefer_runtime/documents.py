@@ -132,7 +132,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON's")
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _require_sound(value: Any, name: str, action: str) -> Any:
@@ -169,4 +169,4 @@ def _fault(value: Any) -> tuple[str, str] | None:
 
 def _unsound(name: str, path: tuple[str, ...], found: str, expected: str, action: str) -> DataError:
     where = ".".join(path[1:])[:SHOWN]
-    return DataError(f"{name}: {f'{where}: ' if where else ''}{found}", expected=expected, action=action)
+    return DataError(f"{name}: {f'{where} = ' if where else ''}{found}", expected=expected, action=action)

@@ -104,7 +104,7 @@ def test_a_file_of_ones_own(tmp_path):
         ),
         ("warmup_steps = 5", "repeats = [[10, 2]]", "a first row"),
         ("[[synthfer.stages]]", "[synthfer.stages]", r"tables \[\[synthfer.stages"),
-        ("epochs = 2", "epochs = ", "not TOML"),
+        ("epochs = 2", "epochs = ", "no TOML"),
     ],
 )
 def test_slips_are_named(tmp_path, written, instead, message):
