@@ -6,7 +6,6 @@ mosquitto_sub -h broker -v -t 'robot/#'
 """
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,27 +13,33 @@ from edgefer_runtime import FaceAnalyzer
 from edgefer_runtime.camera import Camera, OpenCvCamera
 from edgefer_runtime.images import load_image
 from edgefer_runtime.messages import faces_as_json, open_publisher
+from edgefer_runtime.shots import Shot, now
 
 
-def images(folder: str | None) -> Iterator:
-    """Frames of the camera, the newest each time, or all pictures of a folder."""
+def shots(folder: str | None) -> Iterator:
+    """Frames of the camera, the newest each time, or all pictures of a folder; each with its time."""
     if folder is not None:
-        yield from map(load_image, sorted(Path(folder).iterdir()))
+        for number, path in enumerate(sorted(Path(folder).iterdir())):
+            yield Shot(load_image(path), number, *now())
         return
     with Camera(OpenCvCamera(0), reconnect_s=60) as camera:
-        yield from (shot.image for shot in camera)
+        yield from camera
 
 
 def main(bundle: str, address: str, folder: str | None = None) -> None:
     """Publish until the frames end."""
     with FaceAnalyzer.open(bundle) as analyzer, open_publisher(address) as publisher:
         model = analyzer.classifier.bundle.manifest.name
-        for number, image in enumerate(images(folder)):
-            taken_ns = time.time_ns()
-            faces, (height, width, _) = analyzer(image), image.shape
+        for shot in shots(folder):
+            height, width, _ = shot.image.shape
             publisher(
                 faces_as_json(
-                    faces, frame_id=number, captured_ns=taken_ns, width=width, height=height, model=model
+                    analyzer(shot.image, time_s=shot.time_s),
+                    frame_id=shot.number,
+                    captured_ns=shot.captured_ns,
+                    width=width,
+                    height=height,
+                    model=model,
                 )
             )
     print(f"{publisher.sent} sent, {publisher.dropped} dropped")

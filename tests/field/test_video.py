@@ -216,7 +216,7 @@ CUTTABLE = {
 def test_a_film_that_is_cut_is_an_error_after_its_last_frame(
     name: str, damage: Callable[[Path, float], Path], tmp_path: Path
 ) -> None:
-    """22 of 65 frames, and exit code 0. Right: all that is there, then an error that counts them."""
+    """22 of 65 frames, and exit code 0. Right: all that is there, then an error: how many of how many."""
     whole = ffmpeg(f"-f lavfi -i testsrc=size=160x120:rate=30:duration=4 {CUTTABLE[name]}", tmp_path / name)
     assert len(list(find_footage(str(whole)).frames())) == 120
     seen = 0
