@@ -163,6 +163,7 @@ def _http_server(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # a client that named others as its hosts would get all their turns
         headers=HEADERS,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=int(timeout_s + GRACE_S),
