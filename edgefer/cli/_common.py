@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -71,7 +72,16 @@ def print_json(value: Any, schema: str = "") -> None:
     import json
 
     named = {"schema": schema, **value} if schema and isinstance(value, Mapping) else value
-    print_text(json.dumps(named, indent=2))
+    print_text(json.dumps(_finite(named), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with null for numbers that are not finite: JSON has no word for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def print_table(*renderables: RenderableType, **options: Any) -> None:
