@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from edgefer_runtime.errors import DataError
 
@@ -46,7 +46,7 @@ def parse_json(data: bytes, name: str, *, limit_bytes: int = LIMIT_BYTES, action
     """
     text = _decoded(data, name, limit_bytes, "JSON", action)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+        value = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"{name} is no JSON ({error})", expected="one whole JSON value, no key twice", action=action
@@ -129,10 +129,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise ValueError(f"the key {shown(twice)} stands twice")
     return made
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def _require_sound(value: Any, name: str, action: str) -> Any:

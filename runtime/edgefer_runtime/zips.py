@@ -3,7 +3,7 @@
 A zip says everything twice: in front of each entry, and in the directory at its end. Readers differ in which
 they follow, so that one archive can hold two things. Here both must agree, entries must lie one behind the
 other without sharing a byte, and only stored and deflated ones are read, in pieces, up to the size declared.
-Zip64, spanned and encrypted archives are refused: no bundle is one (APPNOTE 6.3.10, sections 4.3 and 4.4).
+Spanned and encrypted archives are refused, and those of 4 GiB: no bundle is one (APPNOTE 6.3.10, section 4).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ DESCRIBED = 0x8
 """Flag of an entry whose sizes stand behind it, and again in the directory."""
 
 UTF_8 = 0x800
+WIDE = 0xFFFFFFFF
 
 _LOCAL, _CENTRAL, _END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s4H2IH")
 
@@ -132,7 +133,7 @@ def _find_directory(file: BinaryIO) -> tuple[int, int, int]:
         raise ZipError("damaged zip (no directory at its end)")
     _, disk, first, here, count, size, start, comment = _END.unpack_from(tail, place)
     at = length - len(tail) + place
-    if disk or first or here != count or count == 0xFFFF or 0xFFFFFFFF in (size, start):
+    if disk or first or here != count or count == 0xFFFF or WIDE in (size, start):
         raise ZipError("damaged zip (spanned, or zip64)")
     if start + size != at or at + _END.size + comment != length:
         raise ZipError("damaged zip (something before, behind or within it is none of its own)")
@@ -174,10 +175,24 @@ def _behind_head(
         raise ZipError(f"damaged zip (no entry where {name!r} should be)")
     _, _, local_flags, local_method, _, _, *local_sums, named, extra = _LOCAL.unpack(head)
     same = (local_flags, local_method, file.read(named)) == (flags, method, name)
+    if local_sums[1:] == [WIDE, WIDE]:  # as Python writes what it streams: the sizes stand in a wider field
+        local_sums[1:] = _wide_sizes(file.read(extra))
     known = tuple(local_sums) == sums or (flags & DESCRIBED and not any(local_sums))
     if not same or not known:
         raise ZipError(f"damaged zip (the head of {name!r} contradicts the directory)")
     return offset + _LOCAL.size + int(named) + int(extra)
+
+
+def _wide_sizes(extra: bytes) -> list[int]:
+    """Packed and true size in an entry's zip64 field (id 1, the true one first); none without that field."""
+    place = 0
+    while place + 20 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, place)
+        if kind == 1 and length >= 16:
+            size, packed = struct.unpack_from("<2Q", extra, place + 4)
+            return [packed, size]
+        place += 4 + length
+    return []
 
 
 def _require_apart(entries: list[tuple[int, Entry]], end: int) -> None:

@@ -227,7 +227,7 @@ def test_a_crop_of_no_size(bundle: Bundle, value: object) -> None:
     manifest = json.loads(path.read_text())
     manifest["input"]["crop_scale"] = value
     path.write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match=r"crop_scale|NaN|Infinity"):
+    with pytest.raises(DataError, match="crop_scale"):
         Bundle.open(bundle.folder)
     if isinstance(value, (int, float)):
         with pytest.raises(DataError, match="crop_scale"):

@@ -75,6 +75,8 @@ def test_certificates(bundle: Bundle) -> None:
     whole = {**bundle.certificate, "evidence": evidence().to_json()}
     manifest = json.loads((bundle.folder / "manifest.json").read_bytes())
 
+    assert Evidence.from_json(whole["evidence"]).classes == CLASSES
+
     def attempt(dice: random.Random) -> bool:
         text = spoiled(dice, whole)
         sealed = {**manifest, "batch": None, "certificate_sha256": hashlib.sha256(text).hexdigest()}
@@ -196,6 +198,8 @@ def test_what_a_robot_prints(bundle: Bundle, tmp_path: Path) -> None:
     faces = Faces()
     measured(bundle, 70).save(tmp_path)
     run, arrays = json.loads((tmp_path / RUN).read_text()), (tmp_path / ARRAYS).read_bytes()
+
+    require_complete(BenchRun.load(tmp_path), [bundle], 70, "robot")
 
     def attempt(dice: random.Random) -> bool:
         kind = dice.randrange(4)
