@@ -48,8 +48,8 @@ def predict(options: argparse.Namespace) -> tuple[Any, str]:
         provider = classifier.engine.provider
     probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
     check = CropCheck.open(threads=options.threads)
-    look = check and check(crop)
-    doubt = None if look is None or look.is_crop else f"this does not look like a face crop: {look}"
+    look = check(crop) if check else None
+    doubt = f"this does not look like a face crop: {look}" if look and not look.is_crop else None
     if doubt:
         print(f"note: {options.image}: {doubt}; the label is that of the whole picture", file=sys.stderr)
         print(f"to do: find the faces first: edgefer run {options.bundle} {options.image}", file=sys.stderr)

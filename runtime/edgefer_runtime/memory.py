@@ -21,6 +21,6 @@ def give_back_memory() -> None:
 @cache
 def _trim() -> Callable[[int], Any] | None:
     try:
-        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]
+        return ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # musl, macOS, Windows
         return None
