@@ -13,6 +13,8 @@ from edgefer_runtime.faces.whole import CropCheck
 
 SAMPLE = 24
 """Pictures that are looked at, in even distances."""
+SMALLEST_PHOTO = 128
+"""Pixels a side; in smaller pictures the detector sees faces in noise."""
 
 
 def warn_of_whole_photos(pictures: Sequence[Picture], problems: Problems) -> None:
@@ -27,7 +29,10 @@ def warn_of_whole_photos(pictures: Sequence[Picture], problems: Problems) -> Non
     small = []
     for picture in (pictures[index] for index in chosen):
         try:
-            look = check(picture.pixels(*picture.size()))
+            size = picture.size()
+            if min(size) < SMALLEST_PHOTO:
+                continue
+            look = check(picture.pixels(*size))
         except DataError:  # told already, as a picture that cannot be read
             continue
         if look.faces and not look.is_crop:

@@ -55,7 +55,7 @@ def predict(options: argparse.Namespace) -> tuple[Any, str]:
     probabilities = dict(zip(prediction.classes, map(float, prediction.probabilities), strict=True))
     check = CropCheck.open(threads=options.threads)
     look = check(crop) if check else None
-    doubt = None if look is None or look.is_crop else f"this does not look like a face crop: {look}"
+    doubt = f"this does not look like a face crop: {look}" if look and not look.is_crop else None
     if doubt:
         print(f"note: {options.image}: {doubt}; the label is that of the whole picture", file=sys.stderr)
         print(f"to do: find the faces first: edgefer run {options.bundle} {options.image}", file=sys.stderr)

@@ -29,7 +29,8 @@ def test_predict_as_a_robot_calls_it(bundle: Bundle, red: Path, tmp_path: Path) 
     answer = json.loads(done.stdout)
     assert answer["label"] == "happiness" and answer["provider"] == "CPUExecutionProvider"
     assert answer["probabilities"]["happiness"] == pytest.approx(0.9647, abs=1e-3)
-    assert not done.stderr
+    assert answer["doubt"] == "this does not look like a face crop: no face was found in it"
+    assert answer["doubt"] in done.stderr and "edgefer run" in done.stderr
 
 
 def test_predict_ranks_the_classes(bundle: Bundle, red: Path, capsys: pytest.CaptureFixture[str]) -> None:
