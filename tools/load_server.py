@@ -95,7 +95,7 @@ def requests(model: str, images: list[np.ndarray], timeout_ms: int | None = None
         head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
         lines = [
             f"POST /v2/models/{model}/infer HTTP/1.1",
-            "Host: localhost",
+            "Host: edgefer",
             f"Content-Length: {len(head) + image.nbytes}",
             f"Inference-Header-Content-Length: {len(head)}",
             *([] if timeout_ms is None else [f"Request-Timeout-Ms: {timeout_ms}"]),

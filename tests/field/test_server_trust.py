@@ -26,6 +26,8 @@ import tritonclient.http as triton
 from PIL import Image
 
 from edgefer_runtime.bundle import Bundle
+from edgefer_runtime.errors import DataError
+from edgefer_runtime.messages.frames import decode_frame
 from edgefer_runtime.serving.openapi import PATHS
 
 from ..runtime.serving import conftest as serving
@@ -217,7 +219,7 @@ FOREIGN = [
     ({"Host": "localhost@evil.example"}, 421),
     ({"Host": "192.0.2.1"}, 421),
     ({"Host": "0.0.0.0"}, 421),
-    ({"Host": "robot"}, 421),
+    ({"Host": "2130706433.example"}, 421),
     ({"Host": ""}, 421),
     ({"Origin": "http://evil.example"}, 403),
     ({"Origin": "https://localhost:1"}, 403),
@@ -281,6 +283,7 @@ def test_what_a_form_can_send_changes_nothing(server: Server, kind: str) -> None
         {"Host": "LOCALHOST:8000"},
         {"Host": "localhost."},
         {"Host": "face.localhost"},
+        {"Host": "robot:8000"},
         {"Host": "127.0.0.2:1"},
         {"Host": "[::1]:8000"},
         {"Origin": "http://localhost:8000", "Host": "localhost:8000"},
@@ -364,6 +367,25 @@ def test_a_thin_picture_is_refused_by_its_head(server: Server) -> None:
     status, _, _ = ask(server, "POST", "/v1/faces", thin, Content_Type="image/png")
     assert status in (400, 413) and time.monotonic() - began < 1
     assert server.rss_bytes() - before < GROWTH_BYTES
+
+
+def test_a_thin_frame_is_no_frame() -> None:
+    """The same as bare pixels, as they come over zenoh."""
+    with pytest.raises(DataError, match="a side"):
+        decode_frame(
+            struct.pack("<4s4sIIQQ", b"EFF1", b"rgb8", 1 << 20, 1, 0, 0) + bytes(3 << 20),
+            frame_id=0,
+            captured_ns=0,
+        )
+
+
+def test_a_thin_raw_frame_is_refused_before_it_is_read(server: Server) -> None:
+    """The same over HTTP, where the query says the size."""
+    kind = "application/octet-stream"
+    status, content, _ = ask(
+        server, "POST", f"/v1/faces?width={1 << 19}&height=1", bytes(3 << 19), Content_Type=kind
+    )
+    assert status == 413 and "a side" in content["error"]
 
 
 @pytest.mark.slow

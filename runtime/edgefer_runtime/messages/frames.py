@@ -23,6 +23,14 @@ from edgefer_runtime.images import check_crop, decode_image
 
 MAGIC, JPEG_MAGIC = b"EFF1", b"\xff\xd8\xff"
 RGB, BGR, JPEG = b"rgb8", b"bgr8", b"jpeg"
+SIDE_LIMIT = 1 << 14
+"""Pixels of a frame's longer side: one that is all length has few pixels, and costs who looks for faces in
+it a multiple of them.
+"""
+
+PAYLOAD_LIMIT = 256 << 20
+"""Bytes of a payload; a longer one is no frame, and is not even taken."""
+
 _HEAD = struct.Struct("<4s4sIIQQ")
 
 
@@ -67,7 +75,8 @@ def decode_frame(payload: bytes, *, frame_id: int, captured_ns: int) -> Frame:
         frame_id, captured_ns: number and time of a JPEG file, which has none.
 
     Raises:
-        DataError: neither, cut short or too long, or a JPEG file that is damaged or has over 64 Mi pixels.
+        DataError: neither, cut short or too long, a JPEG file that is damaged or has over 64 Mi pixels,
+            or a side of more than :data:`SIDE_LIMIT`.
         MissingError: a JPEG file, and Pillow is not installed.
     """
     if payload.startswith(JPEG_MAGIC):
@@ -81,6 +90,8 @@ def decode_frame(payload: bytes, *, frame_id: int, captured_ns: int) -> Frame:
         raise _damaged(f"pixels of kind {kind!r}")
     if not width * height or len(payload) != _HEAD.size + 3 * width * height:
         raise _damaged(f"{len(payload)} bytes for {width} x {height} pixels")
+    if max(width, height) > SIDE_LIMIT:
+        raise _damaged(f"{width} x {height} pixels; at most {SIDE_LIMIT} a side")
     image = np.frombuffer(payload, np.uint8, offset=_HEAD.size).reshape(height, width, 3)
     return Frame(number, taken_ns, image[..., ::-1] if kind == BGR else image)
 

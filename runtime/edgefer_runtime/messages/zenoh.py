@@ -21,7 +21,7 @@ from typing import Any
 from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DataError, DeviceError, MissingError, UsageError
 from edgefer_runtime.messages.address import Address
-from edgefer_runtime.messages.frames import Frame, decode_frame
+from edgefer_runtime.messages.frames import PAYLOAD_LIMIT, Frame, decode_frame
 from edgefer_runtime.messages.publisher import QUEUE, Publisher
 
 PORT = 7447
@@ -99,7 +99,11 @@ class ZenohFrames(Closing):
         self._subscriber = self._session.declare_subscriber(where.name, self._receive)
 
     def _receive(self, sample: Any) -> None:
-        now_ns, payload = time.time_ns(), bytes(sample.payload)
+        now_ns = time.time_ns()
+        if len(sample.payload) > PAYLOAD_LIMIT:
+            self.damaged += 1
+            return
+        payload = bytes(sample.payload)
         with self._changed:
             self.missed += len(self._newest)
             self._newest.append((self._received, now_ns, payload))

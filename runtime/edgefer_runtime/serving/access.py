@@ -92,9 +92,9 @@ class Access:
     def trusts(self, host: str) -> bool:
         """Whether ``host``, as the header has it, is this server.
 
-        Loopback names and addresses are, and what it is bound to. One that is reached from other machines is
-        known by any address, by the machine's name, and by names without a dot, as containers have them:
-        nobody can register these to have them point here.
+        Loopback names and addresses are, what it is bound to, and names without a dot, as machines and
+        containers have them: nobody can register one to have it point here. A server that is reached from
+        other machines is also known by any address, and by its machine's name.
         """
         found = _AUTHORITY.fullmatch(host)
         if found is None:
@@ -102,11 +102,12 @@ class Access:
         name = (found["address"] or found["name"]).lower().removesuffix(".")
         if name in self.hosts or name == self.bound or _local(name):
             return True
+        address = _address(name)
+        if address is None and "." not in name:
+            return True
         if _local(self.bound):
             return False
-        return (
-            _address(name) is not None or name in (self.machine, f"{self.machine}.local") or "." not in name
-        )
+        return address is not None or name in (self.machine, f"{self.machine}.local")
 
     def _check_origin(self, origin: str, host: str) -> None:
         found = _ORIGIN.fullmatch(origin)

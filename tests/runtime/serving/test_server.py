@@ -120,7 +120,7 @@ def test_what_was_accepted_is_finished_before_the_server_ends(
     body, length = triton.InferenceServerClient.generate_request_body([crops()])
     host, port = server.http.split(":")
     with socket.create_connection((host, int(port))) as slow:
-        head = f"POST /v2/models/face/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        head = f"POST /v2/models/face/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         slow.sendall(f"{head}Inference-Header-Content-Length: {length}\r\n\r\n".encode() + body[:100])
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
