@@ -14,6 +14,8 @@ SIGNS = (
     "std::bad_alloc",
     "alloc_failed",
     "could not create a memory",
+    "could not create a primitive",
+    "could not execute a primitive",
     "unable to mmap",
     "cannot allocate memory",
 )
@@ -24,7 +26,9 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error means that memory ran out; torch has no one type for it."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, (RuntimeError, OSError)) and any(sign in str(error).lower() for sign in SIGNS)
+    # A primitive's descriptor is missing where oneDNN does not know the layer.
+    said = str(error).lower().replace("could not create a primitive descriptor", "")
+    return isinstance(error, (RuntimeError, OSError)) and any(sign in said for sign in SIGNS)
 
 
 @contextmanager

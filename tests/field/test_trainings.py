@@ -529,8 +529,9 @@ def test_out_of_memory_says_what_fits(settings: TrainSettings, here: Path) -> No
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
     ],
-    ids=["cuda", "python", "torch", "c++"],
+    ids=["cuda", "python", "torch", "c++", "onednn"],
 )
 def test_every_kind_of_exhaustion_is_told(
     settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -552,12 +553,14 @@ def test_every_kind_of_exhaustion_is_told(
 def test_other_errors_of_a_step_are_not_taken_for_exhaustion(
     settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("a bug")
+    for words in ("a bug", "could not create a primitive descriptor for a convolution"):
 
-    monkeypatch.setattr(_Run, "train_step", fail)
-    with pytest.raises(RuntimeError, match="a bug"):
-        train_model(settings)
+        def fail(*_: object, words: str = words) -> None:
+            raise RuntimeError(words)
+
+        monkeypatch.setattr(_Run, "train_step", fail)
+        with pytest.raises(RuntimeError, match=words):
+            train_model(settings)
 
 
 def test_faces_that_memory_does_not_suffice_for_are_told(
