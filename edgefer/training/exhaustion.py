@@ -67,7 +67,8 @@ def step_too_large(
     Args:
         batch_size, size: faces of the step, and the side of each in pixels.
         device: where it was computed.
-        fits: faces that a step was found to have room for; None for not even two.
+        fits: faces that a step was found to have room for; None where none could be tried: a heap in pieces
+            leaves no room for compiled kernels.
         error: what was raised.
     """
     found = (
@@ -77,9 +78,9 @@ def step_too_large(
     if fits is None:
         return DeviceError(
             found,
-            expected="memory for a batch of 2 faces at least",
-            action="end other programs, train at a smaller size (a recipe of your own), another model, or on "
-            "a machine with more memory",
+            expected="a smaller batch; none could be tried in what this process has left",
+            action=f"train with --batch-size {max(2, batch_size // 16)}; if that does not fit either, end other "
+            "programs, train at a smaller size (a recipe of your own), or on a machine with more memory",
         )
     return DeviceError(
         found,
