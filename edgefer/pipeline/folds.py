@@ -130,6 +130,7 @@ def _cross_validate(
         begun = settings.resume and (folder / STATE).exists()
         if not begun and not plan.place.rank:  # Ended in its first epoch: nothing to go on from.
             shutil.rmtree(folder, ignore_errors=True)
+        _write(path, result)
         best, validation_accuracy, _ = train_on(
             parts,
             replace(settings, output=folder, resume=begun),
@@ -212,9 +213,7 @@ def _begin(path: Path, described: dict[str, Any], *, resume: bool) -> dict[str, 
     if not (resume and path.exists()):
         shared = "whole people" if described["apart"] == "subject" else "pictures, people on both sides"
         protocol = f"{described['folds']} folds of {shared}"
-        result = {"schema": SCHEMA, "protocol": protocol, "settings": described, "folds": []}
-        _write(path, result)
-        return result
+        return {"schema": SCHEMA, "protocol": protocol, "settings": described, "folds": []}
     try:
         kept = require_schema(read_json(path), SCHEMA, path.name, action="")
         before, _ = dict(kept["settings"]), list(kept["folds"])

@@ -14,6 +14,8 @@ SIGNS = (
     "std::bad_alloc",
     "alloc_failed",
     "could not create a memory",
+    "could not create a primitive",
+    "could not execute a primitive",
     "unable to mmap",
     "cannot allocate memory",
 )
@@ -24,7 +26,9 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error means that memory ran out; torch has no one type for it."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, (RuntimeError, OSError)) and any(sign in str(error).lower() for sign in SIGNS)
+    # A primitive's descriptor is missing where oneDNN does not know the layer.
+    said = str(error).lower().replace("could not create a primitive descriptor", "")
+    return isinstance(error, (RuntimeError, OSError)) and any(sign in said for sign in SIGNS)
 
 
 @contextmanager
@@ -63,7 +67,8 @@ def step_too_large(
     Args:
         batch_size, size: faces of the step, and the side of each in pixels.
         device: where it was computed.
-        fits: faces that a step was found to have room for; None for not even two.
+        fits: faces that a step was found to have room for; None where none could be tried: a heap in pieces
+            leaves no room for compiled kernels.
         error: what was raised.
     """
     found = (
@@ -73,9 +78,9 @@ def step_too_large(
     if fits is None:
         return DeviceError(
             found,
-            expected="memory for a batch of 2 faces at least",
-            action="end other programs, train at a smaller size (a recipe of your own), another model, or on "
-            "a machine with more memory",
+            expected="a smaller batch; none could be tried in what this process has left",
+            action=f"train with --batch-size {max(2, batch_size // 16)}; if that does not fit either, end other "
+            "programs, train at a smaller size (a recipe of your own), or on a machine with more memory",
         )
     return DeviceError(
         found,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import gc
 import math
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ from edgefer.training.exhaustion import memory_told, out_of_memory, ran_out, ste
 from edgefer.training.freezing import freeze, train_mode
 from edgefer.training.interrupt import StopRequest, stop_on_signal
 from edgefer.training.logs import Log
-from edgefer.training.memory import keep_memory
+from edgefer.training.memory import give_back_memory, keep_memory
 from edgefer.training.objectives import make_objective
 from edgefer.training.optimize import carries_over, follow, has_stalled, make_optimizers, set_learning_rates
 from edgefer.training.predict import predict
@@ -270,9 +269,7 @@ class _Run:
 
     def has_room_for(self, faces: int) -> bool:
         """Whether steps with batches of so many faces can be made; the second meets a used optimizer."""
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back_memory(self.device)
         batch = np.resize(self.chosen[self.position.stage], faces)
         try:
             for _ in range(2):

@@ -1,8 +1,9 @@
-"""Memory that networks on a CPU need again with the next batch."""
+"""Memory that networks need again with the next batch: kept on a CPU, or given back."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
 
 import torch
@@ -22,3 +23,12 @@ def keep_memory(device: torch.device | str) -> None:
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_MAX, 0)
         library.mallopt(M_TRIM_THRESHOLD, -1)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Return what is free to the system: what is not on the heap, such as compiled kernels, may need it."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

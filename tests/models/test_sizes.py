@@ -13,9 +13,9 @@ from edgefer_runtime.errors import UsageError
 def around_edges(sizes: InputSizes) -> list[int]:
     """Sizes next to where what is taken begins and ends, and FER2013's."""
     step = sizes.multiple * sizes.reduction
-    edges = {sizes.least - 1, sizes.least, sizes.least + 1, 48}
+    edges = {sizes.least - 1, sizes.least, 48}
     if sizes.multiple > 1:
-        edges |= {step, step + 1, 2 * step - sizes.reduction, 2 * step - sizes.reduction + 1}
+        edges = {sizes.least - 1, step, step + 1, 2 * step - sizes.reduction + 1}
     return sorted(edges - {0})
 
 
@@ -51,6 +51,13 @@ def test_the_papers_size_and_fer2013s_where_it_is_taken(spec: ModelSpec) -> None
 
 def test_lanmsff_takes_fer2013s_size() -> None:
     get("lanmsff").require_size(48, None)
+
+
+def test_gmslpa_does_not_add_a_point_to_a_map() -> None:
+    """At 48 pixels torch would spread a shrunk map's only point over the shortcut's 2 x 2 without a word."""
+    with pytest.raises(UsageError, match="choose 32 or 57 pixels"):
+        get("gmslpa").require_size(48, None)
+    get("gmslpa").require_size(48, "resnet18")
 
 
 @pytest.mark.parametrize(
