@@ -32,7 +32,7 @@ from edgefer.cli import (
     serve,
     train,
 )
-from edgefer.cli._ending import Session, Terminated, misused, stopped, unwinding
+from edgefer.cli._ending import ENDING, Session, Terminated, misused, stopped, unwinding
 
 UsageMistake: type[Any] = typer.BadParameter.__mro__[1]
 """What typer raises for words that do not fit; typer brings its own copy of click, or uses click's."""
@@ -130,9 +130,17 @@ def call(words: Sequence[str]) -> int:
         return stopped(stop, as_json)
     except typer.Abort:  # Ctrl-C at a question
         return stopped(KeyboardInterrupt(), as_json)
-    except SystemExit as left:  # typer's and rich's way out, with 1, when nobody reads standard output
-        return 0 if left.code == 1 else left.code if isinstance(left.code, int) else 0
+    except SystemExit as left:
+        return _left(left, as_json)
     return code if isinstance(code, int) else 0
+
+
+def _left(left: SystemExit, as_json: bool) -> int:
+    """The exit code of what left on its own: with 1 typer does when nobody reads its help."""
+    code = left.code if isinstance(left.code, int) else 0
+    if code in [128 + number for number in ENDING]:  # a training or a camera that a signal stopped
+        return stopped(Terminated(code - 128), as_json)
+    return 0 if code == 1 else code
 
 
 def _usage(mistake: Any) -> str:

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgeferError as error:
         if options.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(json.dumps(error.to_json()) if options.json else f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
-from edgefer_bench.comparison import compare, require_not_slower
+from edgefer_bench.comparison import _verdict, compare, require_not_slower
+from edgefer_bench.comparison_page import comparison_html, comparison_markdown
+from edgefer_bench.comparison_table import comparison_table
 from edgefer_bench.statistics import unpaired_ratio
 from edgefer_bench.timing import blocks
 from edgefer_runtime.benching import spread, time_engines
@@ -196,3 +200,44 @@ def test_the_rank_sum_cut_is_that_of_the_tables():
 def test_times_that_do_not_compare(over, under):
     with pytest.raises(ValueError, match="do not compare"):
         unpaired_ratio(over, under)
+
+
+@pytest.mark.parametrize("same_run", [True, False], ids=["one run", "two runs"])
+def test_a_run_that_is_30_percent_faster_is_called_faster_everywhere(same_run):
+    """`edgefer compare` called it "not slower". Right: faster, and by how much, in every form."""
+    generator = np.random.default_rng(1)
+    slow = record(wandering(generator), run="1")
+    fast = record(wandering(generator, scale=0.7), run="1" if same_run else "2")
+    (found,) = compare([slow], [fast], limit=0.03)
+    (back,) = compare([fast], [slow], limit=0.03)
+    assert (found.verdict, back.verdict) == ("faster", "slower")
+    assert found.change_percent == pytest.approx(-30, abs=3)
+    low, high = found.change_interval
+    assert low < -30 + 3 and high < 0 and low <= found.change_percent <= high
+    told = f"{-found.change_percent:.1f} % faster (95 % interval {-high:.1f} to {-low:.1f})"
+    assert told in found.sentence
+    assert f"{back.change_percent:.1f} % slower (95 % interval" in back.sentence
+    document = found.to_json()
+    assert (document["verdict"], document["change_interval"]) == ("faster", (low, high))
+    terminal = io.StringIO()
+    Console(file=terminal, width=300).print(*comparison_table([found, back]))
+    for text in (terminal.getvalue(), comparison_markdown([found, back]), comparison_html([found, back])):
+        assert told in text and "faster" in text and "slower" in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.69, 0.71), "faster"),
+        ((0.98, 0.999), "faster"),
+        ((0.98, 1.0), "not slower"),
+        ((0.99, 1.02), "not slower"),
+        ((1.01, 1.03), "not slower"),
+        ((1.02, 1.05), "undecided"),
+        ((0.9, 1.1), "undecided"),
+        ((1.04, 1.05), "slower"),
+        (None, "undecided"),
+    ],
+)
+def test_the_verdict_of_an_interval(interval, verdict):
+    assert _verdict(interval, 1.03) == verdict

@@ -171,6 +171,17 @@ def test_a_failure_is_json(tmp_path: Path, line: str, code: int, kind: str) -> N
     assert told["found"]
 
 
+@pytest.mark.parametrize("words", [("verify", "nothing"), ("predict", "nothing", "face.png")])
+def test_a_failure_on_the_robot_is_json_as_well(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """The robot's own command line, without the toolchain, ends as `edgefer` does."""
+    command = [sys.executable, "-m", "edgefer_runtime", *words, "--json"]
+    Image.new("RGB", (8, 8)).save(tmp_path / "face.png")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    told = strict(done.stderr)
+    judge(told, "error")
+    assert (done.stdout, done.returncode, told["code"]) == ("", 3, "data")
+
+
 def test_every_command_was_made_to_fail() -> None:
     failing = {name for name in PRINTED if any(line.startswith(name) for line, *_ in FAILURES)}
     assert failing == {*PRINTED}

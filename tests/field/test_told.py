@@ -183,12 +183,15 @@ def test_an_export_that_is_told_to_end_leaves_nothing(
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
-    while not list(temporary.glob("edgefer-export-*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    told = process.communicate(timeout=120)[1]
+    deadline = time.monotonic() + 400
+    try:
+        while not list(temporary.glob("edgefer-export-*")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        told = process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
     assert process.returncode == 128 + number, told
     assert not list(temporary.iterdir()) and not list(place.rglob("*.onnx"))
     last = told.splitlines()[-1]

@@ -23,6 +23,7 @@ from edgefer.pipeline.calibrate import open_calibration
 from edgefer.pipeline.export import ExportSettings, export_bundles
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.islands import is_hopeless, to_be_expected
+from edgefer.pipeline.outline import outline
 from edgefer.pipeline.references import float_answers
 from edgefer.pipeline.subjects import find_checkpoint
 from edgefer.training.checkpoint import save_checkpoint
@@ -250,7 +251,7 @@ def test_a_ranking_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> 
 
 
 def test_too_few_faces_to_prove_anything_are_refused_at_once() -> None:
-    faces = load_faces("synthfer:eval[:35]")
+    faces = outline("synthfer:eval[:35]")
     with pytest.raises(BudgetError, match=r"35 faces prove no drop below 9.89") as caught:
         require_provable(0.5, faces)
     assert "takes 765 faces" in caught.value.expected
@@ -268,7 +269,7 @@ def test_too_few_faces_to_prove_anything_are_refused_at_once() -> None:
 @settings(deadline=None)
 @given(st.floats(0.2, 10))
 def test_as_many_faces_as_are_asked_for_are_enough(max_drop: float) -> None:
-    faces = load_faces("synthfer:eval[:7]")
+    faces = outline("synthfer:eval[:7]")
     with pytest.raises(BudgetError) as caught:
         require_provable(max_drop, faces)
     enough = int(caught.value.expected.split()[-2].replace(",", ""))
