@@ -96,10 +96,11 @@ def hold_out(faces: FaceSet, share: float = 0.1, seed: int = 0) -> tuple[FaceSet
             kept, held = _with_every_class(faces, owner, *folds[fold])
             if len(held):
                 break
-    if not len(held):
+    if in_time := not len(held):
         kept, held = _cut_in_time(faces, share)
-    if named is not None and not by_people:
-        log.warning(f"{faces.name} shows one person: what is held out says nothing about others")
+    if named is not None and (in_time or not by_people):
+        people_told = "people who look alike" if by_people else "one person"
+        log.warning(f"{faces.name} shows {people_told}: what is held out says nothing about others")
         faces = anonymous(faces)
     return faces.take(kept, f"{faces.name} (kept)"), faces.take(held, f"{faces.name} (held out)")
 
