@@ -177,7 +177,7 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         recordings = [stack.enter_context(record(path, footage)) for path in settings.outputs]
         done.publishers = tuple(stack.enter_context(open_publisher(to)) for to in settings.publish)
         for publisher in done.publishers:
-            publisher.wait(REACH_S)
+            publisher.wait(REACH_S, until=request.__bool__)
         if settings.live and camera is None:
             camera = stack.enter_context(_camera(footage, over))
         look = _Look(analyzer, recordings, window, done, live=camera is not None)

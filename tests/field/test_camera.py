@@ -204,6 +204,24 @@ def test_a_signal_ends_a_run_that_waits_for_its_stream(
 
 
 @pytest.mark.slow
+def test_a_signal_ends_a_run_that_waits_for_a_broker(
+    stream: Callable[[int | None], Stream], colour_bundle: Path, tmp_path: Path
+) -> None:
+    """The same where it is the broker that stays silent: ten seconds of waiting are no reason to wait."""
+    pytest.importorskip("paho.mqtt", reason="NOT TESTED: no paho-mqtt")
+    server = stream(None)
+    Image.new("RGB", (64, 48)).save(tmp_path / "face.png")
+    address = f"mqtt://127.0.0.1:{server.port}/faces"
+    run = Run(colour_bundle, str(tmp_path / "face.png"), "--publish", address)
+    started(server, run)
+    time.sleep(0.5)
+    begin_s = time.monotonic()
+    run.process.send_signal(signal.SIGINT)
+    code, text = run.end()
+    assert time.monotonic() - begin_s < 6 and code in (130, -signal.SIGINT), text
+
+
+@pytest.mark.slow
 def test_a_refused_stream_is_told_at_once_with_advice_that_fits(colour_bundle: Path) -> None:
     """A network address was answered with `ls -l /dev/video*`. Right: host, port, user and password."""
     code, text = Run(colour_bundle, f"rtsp://127.0.0.1:{refusing()}/live").end()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 
 from edgefer_runtime.closing import Closing
 from edgefer_runtime.errors import DeviceError, UsageError
@@ -15,6 +17,7 @@ QUEUE, WINDOW = 100, 20
 """Messages that wait for a connection, and messages on their way at once."""
 
 LINGER_S = 2.0
+POLL_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -63,19 +66,25 @@ class Publisher(Closing):
             self._waiting.append(payload)
             self._changed.notify_all()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until somebody can be reached.
+    def wait(self, timeout_s: float, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Wait until somebody can be reached, or ``until``, asked ten times a second, says to stop.
 
         Raises:
             DeviceError: nobody could, for this long; the message says why, where the protocol tells.
         """
+        give_up_s = time.monotonic() + timeout_s
         with self._changed:
-            if not self._changed.wait_for(lambda: self._reachable, timeout_s):
-                raise DeviceError(
-                    f"{self.address}: nobody reached in {timeout_s:g} s ({self.failure or 'no answer'})",
-                    expected=self._expected,
-                    action="check host, port and user, and that the other side runs",
-                )
+            while not self._changed.wait_for(
+                lambda: self._reachable, min(POLL_S, max(0.0, give_up_s - time.monotonic()))
+            ):
+                if until():
+                    return
+                if time.monotonic() >= give_up_s:
+                    raise DeviceError(
+                        f"{self.address}: nobody reached in {timeout_s:g} s ({self.failure or 'no answer'})",
+                        expected=self._expected,
+                        action="check host, port and user, and that the other side runs",
+                    )
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything is delivered; False if it is not after this long."""
