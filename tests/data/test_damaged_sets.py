@@ -102,7 +102,7 @@ DAMAGES = {
     "a truncated picture": (
         "rafdb",
         lambda p: (p / FIRST).write_bytes((p / FIRST).read_bytes()[:900]),
-        "train_00001_aligned.jpg cannot be read",
+        "train_00001_aligned.jpg: cannot be read",
     ),
     "no pictures": ("rafdb", lambda p: (p / "basic/Image").rename(p / "elsewhere"), "no aligned pictures"),
     "no labels": ("ckplus", lambda p: (p / "Emotion").rename(p / "elsewhere"), "has no labels"),

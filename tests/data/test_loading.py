@@ -16,7 +16,7 @@ from edgefer_runtime.errors import DataError, UsageError
 @pytest.fixture
 def pictures(tmp_path):
     """Two classes of two pictures, 8 x 6."""
-    for label, name in enumerate(("sad", "glad")):
+    for label, name in enumerate(("grim", "glad")):
         (tmp_path / "faces" / name).mkdir(parents=True)
         for number in range(2):
             color = (100 * label, 100 * number, 50)
@@ -26,7 +26,7 @@ def pictures(tmp_path):
 
 def small(**attributes) -> FaceSet:
     images = np.random.RandomState(0).randint(0, 256, (4, 6, 8, 3)).astype(np.uint8)
-    return FaceSet("small", images, np.array([0, 1, 0, 1]), ("sad", "glad"), attributes)
+    return FaceSet("small", images, np.array([0, 1, 0, 1]), ("grim", "glad"), attributes)
 
 
 def test_importing_costs_nothing():
@@ -62,16 +62,16 @@ def test_a_folder_of_pictures(pictures, prefix):
     (pictures / "glad" / ".hidden").write_text("not a picture")
     (pictures / "glad" / "Thumbs.db").write_text("not a picture")
     faces = load(f"{prefix}{pictures}", progress=lambda done, total: reports.append((done, total)))
-    assert faces.classes == ("glad", "sad") and faces.labels.tolist() == [0, 0, 1, 1]
+    assert faces.classes == ("glad", "grim") and faces.labels.tolist() == [0, 0, 1, 1]
     assert faces.images.shape == (4, 6, 8, 3)
     assert faces.images[:, 0, 0].tolist() == [[100, 0, 50], [100, 100, 50], [0, 0, 50], [0, 100, 50]]
     assert reports[-1] == (4, 4)
 
 
 def test_uneven_pictures_get_the_median_size(pictures):
-    Image.new("L", (40, 30), 7).save(pictures / "sad" / "2.png")
-    Image.new("RGBA", (20, 2), (1, 2, 3, 255)).save(pictures / "sad" / "3.webp", lossless=True)
-    Image.new("P", (10, 10)).save(pictures / "sad" / "4.gif")
+    Image.new("L", (40, 30), 7).save(pictures / "grim" / "2.png")
+    Image.new("RGBA", (20, 2), (1, 2, 3, 255)).save(pictures / "grim" / "3.webp", lossless=True)
+    Image.new("P", (10, 10)).save(pictures / "grim" / "4.gif")
     faces = load(str(pictures))
     assert faces.images.shape[1:] == (6, 8, 3)
     assert (faces.images[4] == 7).all() and (faces.images[5] == [1, 2, 3]).all()
@@ -96,32 +96,32 @@ def break_nothing_there(folder):
 
 
 def break_a_file(folder):
-    return folder / "sad" / "0.png"
+    return folder / "grim" / "0.png"
 
 
 def break_no_classes(folder):
-    return folder / "sad"
+    return folder / "grim"
 
 
 def break_empty_class(folder):
-    (folder / "angry").mkdir()
+    (folder / "gloomy").mkdir()
     return folder
 
 
 def break_text(folder):
-    (folder / "sad" / "1.png").write_text("this is no picture")
+    (folder / "grim" / "1.png").write_text("this is no picture")
     return folder
 
 
 def break_truncated(folder):
-    path = folder / "sad" / "1.png"
+    path = folder / "grim" / "1.png"
     Image.fromarray(np.random.RandomState(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:3000])
     return folder
 
 
 def break_unscaled(folder):
-    Image.fromarray(np.full((6, 8), 255, np.int32)).save(folder / "sad" / "1.png", format="TIFF")
+    Image.fromarray(np.full((6, 8), 255, np.int32)).save(folder / "grim" / "1.png", format="TIFF")
     return folder
 
 
@@ -130,8 +130,8 @@ def break_unscaled(folder):
     [
         (break_nothing_there, "missing", "does not exist"),
         (break_a_file, "0.png", "is no folder"),
-        (break_no_classes, "sad", "has no sub-folders"),
-        (break_empty_class, "angry", "is empty"),
+        (break_no_classes, "grim", "has no sub-folders"),
+        (break_empty_class, "gloomy", "classes without a picture"),
         (break_text, "1.png", "cannot be read as an image"),
         (break_truncated, "1.png", "cannot be read as an image"),
         (break_unscaled, "1.png", "nothing says what white is"),
