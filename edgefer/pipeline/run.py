@@ -183,7 +183,7 @@ def run(settings: RunSettings, on_progress: Report = ignore) -> Run:
         look = _Look(analyzer, recordings, window, done, live=camera is not None)
         if request:
             request.leave()
-        begin_s, begin_cpu_s = over.begin(footage), time.process_time()
+        begin_s, begin_cpu_s = over.begin(camera if footage.is_camera else None), time.process_time()
         try:
             for frame in _live(camera, done) if camera else footage.frames():
                 look(frame)
@@ -251,10 +251,13 @@ class _Over:
         self._since_s = time.monotonic()
         self.window: Window | None = None
 
-    def begin(self, footage: Footage) -> float:
-        """Count from now on; with a camera from its opening, unless the engine took long to load."""
+    def begin(self, camera: Camera | None) -> float:
+        """Count from now on; with a camera from its opening, unless a slow engine kept it waiting."""
         now_s = time.monotonic()
-        self._since_s = max(self._since_s, now_s - LOADING_S) if footage.is_camera else now_s
+        if camera is None:
+            self._since_s = now_s
+        elif camera.arrived:
+            self._since_s = max(self._since_s, now_s - LOADING_S)
         return now_s
 
     def __call__(self) -> bool:
