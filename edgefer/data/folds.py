@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from edgefer.data.faceset import FaceSet
 from edgefer.data.leakage import shared_pictures
-from edgefer.data.lookalikes import find_lookalikes, joined, measured
+from edgefer.data.lookalikes import alike_pairs, distance_between, find_lookalikes, joined, measured
+from edgefer.data.thumbnails import vectors_of
 from edgefer_runtime.errors import DataError
 
 log = logging.getLogger("edgefer.faces")
@@ -56,7 +57,11 @@ def subject_folds(faces: FaceSet, k: int, seed: int = 0) -> list[Fold]:
         )
     people, owner = np.unique(faces.attributes["subject"], return_inverse=True)
     _require(faces, k, len(people), "people")
-    return _dealt(faces, joined(owner, _together(faces)), k, seed, "people who do not look alike")
+    faces = measured(faces)
+    together = joined(owner, _together(faces))
+    if len(np.unique(together)) < k:
+        raise _alike_people(faces, owner, k, len(np.unique(together)))
+    return _dealt(faces, together, k, seed, "people")
 
 
 def image_folds(faces: FaceSet, k: int, seed: int = 0) -> list[Fold]:
@@ -162,6 +167,26 @@ def _dealt(faces: FaceSet, owner: Indices, k: int, seed: int, what: str = "owner
         fold_of[one] = open_folds[np.lexsort((full[open_folds], crowding))[0]]
         held[fold_of[one]] += pictures[one]
     return _folds(fold_of[owner], k)
+
+
+def _alike_people(faces: FaceSet, owner: Indices, k: int, left: int) -> DataError:
+    """What to say of people whose pictures are nearly the same, and therefore too few for the folds."""
+    pairs = [
+        (int(i), int(j))
+        for found in alike_pairs(vectors_of(faces), distance_between(faces))
+        for i, j in zip(found.first, found.second, strict=True)
+        if owner[i] != owner[j]
+    ]
+    named = faces.attributes["subject"]
+    shown = ", ".join(
+        f"{faces.called(i)} ({named[i]}) = {faces.called(j)} ({named[j]})" for i, j in pairs[:SHOWN]
+    )
+    return DataError(
+        f"pictures are both in one person's part of {faces.name} and in another's: {len(pairs)} pairs, first "
+        f"{shown}; together these people are one, which leaves {left} for {k} folds",
+        expected="different pictures of different people",
+        action="mend the names of the people or take the copies out, or ask for fewer folds",
+    )
 
 
 def _nearest(folds: Sequence[Fold], wanted: float) -> list[int]:
