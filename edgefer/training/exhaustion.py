@@ -79,8 +79,8 @@ def step_too_large(
         return DeviceError(
             found,
             expected="a smaller batch; none could be tried in what this process has left",
-            action=f"train with --batch-size {max(2, batch_size // 16)}; if that does not fit either, end other "
-            "programs, train at a smaller size (a recipe of your own), or on a machine with more memory",
+            action=f"train with --batch-size {max(2, batch_size // 16)}; if that does not fit either, end "
+            "other programs, train at a smaller size (a recipe of your own), or on a machine with more memory",
         )
     return DeviceError(
         found,

@@ -503,7 +503,7 @@ def test_out_of_memory_says_what_fits(settings: TrainSettings, here: Path) -> No
     (here / "tiny.toml").write_text(
         RECIPE.replace("16", "64").replace("epochs = 2", "epochs = 1\nrepeats = 8")
     )
-    given = {"data": settings.data, "recipe": settings.recipe, "room": 300 << 20}
+    given = {"data": settings.data, "recipe": settings.recipe, "room": 1 << 30}
 
     def run(batch_size: int, output: str) -> subprocess.CompletedProcess[str]:
         words = json.dumps({**given, "batch_size": batch_size, "output": output})
