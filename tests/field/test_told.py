@@ -167,8 +167,9 @@ def test_a_signal_that_is_ignored_from_outside_stays_ignored() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("number", "as_json"), [(signal.SIGTERM, False), (signal.SIGHUP, True)], ids=["SIGTERM", "SIGHUP as JSON"]
+)
 def test_an_export_that_is_told_to_end_leaves_nothing(
     tmp_path: Path, number: signal.Signals, as_json: bool
 ) -> None:
@@ -193,7 +194,8 @@ def test_an_export_that_is_told_to_end_leaves_nothing(
     finally:
         process.kill()
     assert process.returncode == 128 + number, told
-    assert not list(temporary.iterdir()) and not list(place.rglob("*.onnx"))
+    left = {path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")}
+    assert not left and not list(place.rglob("*.onnx"))  # torch keeps a folder of its own, with or without
     last = told.splitlines()[-1]
     assert "Traceback" not in told
     if as_json:
