@@ -80,7 +80,7 @@ def step_too_large(
             found,
             expected="a smaller batch; none could be tried in what this process has left",
             action=f"train with --batch-size {max(2, batch_size // 16)}; if that does not fit either, end "
-            "other programs, train at a smaller size (a recipe of your own), or on a machine with more memory",
+            "other programs, train at a smaller size (a recipe of your own) or on a bigger machine",
         )
     return DeviceError(
         found,

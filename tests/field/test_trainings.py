@@ -522,10 +522,6 @@ def test_out_of_memory_says_what_fits(settings: TrainSettings, here: Path) -> No
     found = re.search(r"train with --batch-size (\d+)", ran.stderr)
     assert found and 2 <= int(found[1]) < 256
     assert not Path("large").exists()
-    ran = run(int(found[1]), "fitting")
-    assert ran.returncode == 0, ran.stderr
-    stages = load_checkpoint(Path("fitting")).provenance["recipe"]["stages"]
-    assert {stage["batch_size"] for stage in stages} == {int(found[1])}
 
 
 @pytest.mark.parametrize(
