@@ -284,8 +284,7 @@ def _address(name: str) -> str:
     place = find("synthfer:train" if name == "synthfer" else name)
     if place is None:
         return "synthfer:train" if name == "synthfer" else name
-    split = f"@{place.split}" if place.split else ""
-    return f"{place.dataset.name}:{place.path.resolve()}{split}"
+    return place._replace(path=place.path.resolve()).address()
 
 
 def _kept(folder: Path) -> str:
