@@ -104,17 +104,14 @@ class FairQueue(Generic[T]):
         """Who has to go for a request of so many turns; None for itself."""
         mine = self._hosts.get(client, _Host[T](0))
         most = max(self._hosts.values(), key=lambda host: host.turns)
-        own = 0
-        if mine is most or most.turns <= mine.turns + count:
-            most, own = mine, count
-        sizes = {size: sum(lane.values()) for size, lane in most.lanes.items()}
-        if own:
-            sizes[_lane(count)] = sizes.get(_lane(count), 0) + own
-        largest = max(sizes.values())
-        if own and sizes[_lane(count)] == largest:
-            return None
-        fullest = next(size for size, total in sizes.items() if total == largest)
-        return next(reversed(most.lanes[fullest]))
+        if most.turns <= mine.turns + count:
+            most = mine
+        waiting = {size: len(lane) for size, lane in most.lanes.items()}
+        if most is mine:
+            waiting[_lane(count)] = waiting.get(_lane(count), 0) + 1
+            if waiting[_lane(count)] == max(waiting.values()):
+                return None
+        return next(reversed(most.lanes[max(waiting, key=lambda size: waiting[size])]))
 
 
 def _lane(count: int) -> int:
