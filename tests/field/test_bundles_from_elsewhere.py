@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 import json
+import random
 import shutil
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from edgefer_runtime.classifier import Classifier
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import DataError
 
-from .documents_kit import tiny_bundle
+from .documents_kit import ROUNDS, tiny_bundle
 
 MIB = 1 << 20
 
@@ -269,3 +270,24 @@ def test_an_engine_whose_signature_failed_is_not_opened(
     assert done.exit_code == 4 and rows == {"files": True, "signature": False} and not looked
     CliRunner().invoke(app, ["check", str(bundle.folder), "--json"])
     assert looked, "without a key to verify, the engine is checked"
+
+
+def test_a_zip_with_any_byte_changed(bundle: Bundle, tmp_path: Path) -> None:
+    """Whatever a flipped, cut or doubled piece of a zip makes of it: refused, or the very same files."""
+    path = pack_zip(bundle, tmp_path / "tiny.edgefer")
+    whole, dice = path.read_bytes(), random.Random(6)
+    files = {name: (bundle.folder / name).read_bytes() for name in bundle.names}
+    for _ in range(ROUNDS):
+        content = bytearray(whole)
+        start = dice.randrange(len(content))
+        if dice.random() < 0.6:
+            start = dice.choice([start, content.rindex(b"PK\1\2") + dice.randrange(60)])
+            content[start % len(content)] = dice.randrange(256)
+        else:
+            content[start : start + dice.randrange(40)] = content[start : start + dice.randrange(40)]
+        path.write_bytes(content)
+        try:
+            with Bundle.open(path) as opened:
+                assert {name: (opened.folder / name).read_bytes() for name in opened.names} == files
+        except DataError as error:
+            assert error.found

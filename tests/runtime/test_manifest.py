@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgefer_runtime.contract import InputContract
@@ -65,6 +65,7 @@ def whole() -> dict[str, Any]:
     return dict(json.loads(format_json(manifest.to_json())))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(manifests())
 def test_json_round_trip(manifest: Manifest) -> None:
     text = format_json(manifest.to_json())
