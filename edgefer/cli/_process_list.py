@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
@@ -20,6 +19,8 @@ def hide_passwords(*addresses: str) -> None:
     secret = [address for address in addresses if redacted(address) != address]
     if not secret:
         return
+    import ctypes
+
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         begin, end = map(int, fields[ARGUMENTS])

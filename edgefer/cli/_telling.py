@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from edgefer.cli._ending import tell
+
+if TYPE_CHECKING:
+    import logging
 
 FACES = "edgefer.faces"
 """The logger that tells what was understood of a face set."""
 Report = Callable[[str, int, int], None]
 Bar = Callable[..., AbstractContextManager[Report]]
-
-
-class _ToPeople(logging.Handler):
-    """A line on standard error for each message."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Say it, once."""
-        text = record.getMessage()
-        if text not in self.told:
-            self.told.add(text)
-            tell(f"note: {text}" if record.levelno > logging.INFO else text)
 
 
 def telling(bar: Callable[[bool], AbstractContextManager[Report]]) -> Bar:
@@ -36,18 +24,26 @@ def telling(bar: Callable[[bool], AbstractContextManager[Report]]) -> Bar:
     @functools.wraps(bar)
     @contextmanager
     def both(quiet: bool = False) -> Iterator[Report]:
-        logger, handler = logging.getLogger(FACES), _ToPeople()
-        before = logger.level, logger.propagate
+        import logging  # here: `edgefer --help` tells nothing
+
+        logger, told = logging.getLogger(FACES), set[str]()
+        before = logger.level
+
+        def say_once(record: logging.LogRecord) -> bool:
+            text = record.getMessage()
+            if text not in told:
+                told.add(text)
+                tell(f"note: {text}" if record.levelno > logging.INFO else text)
+            return False
+
         if not quiet:
-            logger.addHandler(handler)
+            logger.addFilter(say_once)  # which lets nothing through to other handlers
             logger.setLevel(logging.INFO)
-            logger.propagate = False
         try:
             with bar(quiet) as report:
                 yield report
         finally:
-            logger.removeHandler(handler)
-            logger.setLevel(before[0])
-            logger.propagate = before[1]
+            logger.removeFilter(say_once)
+            logger.setLevel(before)
 
     return both
