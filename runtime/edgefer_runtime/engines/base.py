@@ -156,16 +156,20 @@ def refused(bundle: Bundle, library: str, version: str, error: Exception) -> Dat
 
 
 def check_signature(
-    bundle: Bundle, inputs: Sequence[tuple[str, Any]], outputs: Sequence[tuple[str, Any]]
+    bundle: Bundle,
+    inputs: Sequence[tuple[str, Any]],
+    outputs: Sequence[tuple[str, Any]],
+    batch: int | None,
 ) -> None:
     """Raise unless the opened file has an engine's one input and one output.
 
     Args:
         bundle: for the message, and the number of classes.
-        inputs, outputs: name and shape of each; a dimension that is no int is dynamic.
+        inputs, outputs: name and shape of each; a dimension that is no int, or negative, is dynamic.
+        batch: the static batch size that it will be called with, or None.
 
     Raises:
-        DataError: other names, or another number of classes than the manifest lists.
+        DataError: other names, another number of classes than the manifest lists, or another batch size.
     """
     names = [name for name, _ in inputs], [name for name, _ in outputs]
     if names != ([INPUT], [OUTPUT]):
@@ -173,6 +177,14 @@ def check_signature(
             f"{bundle.path}: {bundle.manifest.entry} takes {names[0]} and gives {names[1]}",
             expected=f"one input {INPUT!r} and one output {OUTPUT!r}",
             action="export the bundle with edgefer",
+        )
+    images = inputs[0][1][0]
+    if isinstance(images, int) and images > 0 and images != batch:
+        raise DataError(
+            f"{bundle.path}: {bundle.manifest.entry} takes {images} images a call, the manifest says "
+            f"{'any number' if batch is None else batch}",
+            expected="one batch size",
+            action="export the bundle again",
         )
     classes, width = len(bundle.manifest.classes), outputs[0][1][-1]
     if isinstance(width, int) and width != classes:

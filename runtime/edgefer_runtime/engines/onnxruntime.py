@@ -61,6 +61,7 @@ class OnnxRuntimeEngine(Engine):
             bundle,
             [(value.name, value.shape) for value in session.get_inputs()],
             [(value.name, value.shape) for value in session.get_outputs()],
+            self.batch,
         )
         self._run = session.run
         return provider

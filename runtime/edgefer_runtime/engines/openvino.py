@@ -81,7 +81,10 @@ class OpenVinoEngine(Engine):
         except Exception as error:  # the library raises bare RuntimeError and worse
             raise refused(bundle, "openvino", openvino.__version__, error) from error
         check_signature(
-            bundle, *(tuple(map(_port, ports)) for ports in (self._model.inputs, self._model.outputs))
+            bundle,
+            [*map(_port, self._model.inputs)],
+            [*map(_port, self._model.outputs)],
+            self.batch,
         )
         self._tensor = openvino.Tensor
         # A request serves one call at a time: there are as many as there ever were calls at once.

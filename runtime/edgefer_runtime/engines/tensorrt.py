@@ -72,7 +72,7 @@ class TensorRtEngine(Engine):
         for name in map(plan.get_tensor_name, range(plan.num_io_tensors)):
             given = plan.get_tensor_mode(name) == library.TensorIOMode.OUTPUT
             ports[given].append((name, tuple(plan.get_tensor_shape(name))))
-        check_signature(bundle, *ports)
+        check_signature(bundle, *ports, self.batch)
         self._largest = self.batch or plan.get_tensor_profile_shape(INPUT, 0)[2][0]
         self._plan, self._gpu, self._classes = plan, gpu, len(bundle.manifest.classes)
         # A context serves one call at a time: there are as many as there ever were calls at once.
