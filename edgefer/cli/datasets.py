@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 SIZES_SHOWN = 3
 LEFT_OUT_SHOWN = 5
 
-app = typer.Typer(help="List the face sets, look at them, make them of photos.", invoke_without_command=True)
+app = typer.Typer(
+    rich_markup_mode=None,
+    help="List the face sets, look at them, make them of photos.",
+    invoke_without_command=True,
+)
 
 
 @app.callback()

@@ -1,59 +1,97 @@
 """`edgefer`: from a trained facial-expression network to a robot.
 
-Every command's module imports typer alone at the top; what it needs to do its work is imported when
-the command runs, so that `edgefer --help` answers at once.
+A command's module is imported when that command is called, or asked for help, and what does its work when it
+runs: `edgefer --help` answers at once.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
 from edgefer import __version__
-from edgefer.cli import (
-    bench,
-    calibrate,
-    check,
-    compare,
-    datasets,
-    demo,
-    devices,
-    doctor,
-    evaluate,
-    export,
-    models,
-    pack,
-    report,
-    run,
-    serve,
-    train,
-)
 from edgefer.cli._ending import ENDING, Session, Terminated, misused, stopped, unwinding
 
 UsageMistake: type[Any] = typer.BadParameter.__mro__[1]
 """What typer raises for words that do not fit; typer brings its own copy of click, or uses click's."""
 
 
-SECTIONS = ("Data", "Train", "Export", "Measure", "Run")
+class Entry(NamedTuple):
+    """Where a command is (``module:name`` within this package), its section of the help, and its line there."""
+
+    section: str
+    place: str
+    summary: str
+
+
+ENTRIES = {
+    "datasets": Entry("Data", "datasets:app", "List, view, check and prepare face sets"),
+    "models": Entry("Train", "models:models", "List the networks and their sizes"),
+    "train": Entry("Train", "train:train", "Train a network on a face set"),
+    "eval": Entry("Train", "evaluate:evaluate", "Evaluate a network or bundle on a face set"),
+    "export": Entry("Export", "export:export", "Export a network as checked bundles"),
+    "calibrate": Entry("Export", "calibrate:app", "Make, check and compare calibration sets"),
+    "check": Entry("Export", "check:check", "Run the checks of an export again"),
+    "pack": Entry("Export", "pack:pack", "Make a pip-installable wheel of a bundle"),
+    "bench": Entry("Measure", "bench:bench", "Measure bundles: latency, memory, accuracy"),
+    "compare": Entry("Measure", "compare:compare", "Compare records: is it faster or slower?"),
+    "report": Entry("Measure", "report:report", "Write records as HTML, Markdown or CSV"),
+    "devices": Entry("Measure", "devices:devices", "List device profiles"),
+    "doctor": Entry("Measure", "doctor:doctor", "Show what this machine can run"),
+    "run": Entry("Run", "run:run", "Find faces and expressions in real input"),
+    "serve": Entry("Run", "serve:serve", "Serve bundles over HTTP and gRPC"),
+    "demo": Entry("Run", "demo:demo", "Go the whole way once, on built-in faces"),
+}
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by name, each made when it is first taken."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            entry = ENTRIES[name]
+            module, attribute = entry.place.split(":")
+            found = getattr(import_module(f"edgefer.cli.{module}"), attribute)
+            if not isinstance(found, typer.Typer):
+                function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+                found.command(name)(function)
+            command = typer.main.get_command(found)
+            command.name, command.short_help = name, entry.summary
+            self._made[name] = command
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ENTRIES)
+
+    def __len__(self) -> int:
+        return len(ENTRIES)
 
 
 class Sections(TyperGroup):
     """Lists commands by what they are for."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = Commands()
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands of each of :data:`SECTIONS`."""
-        width = max(map(len, self.commands))
-        for section in SECTIONS:
+        """Write the commands of each section; none of their modules is imported for it."""
+        width = max(map(len, ENTRIES))
+        for section in dict.fromkeys(entry.section for entry in ENTRIES.values()):
             with formatter.section(section):
                 formatter.write_dl(
                     [
-                        (name.ljust(width), command.get_short_help_str(formatter.width - width - 4))
-                        for name, command in self.commands.items()
-                        if getattr(command, "rich_help_panel", "") == section
+                        (name.ljust(width), entry.summary)
+                        for name, entry in ENTRIES.items()
+                        if entry.section == section
                     ]
                 )
 
@@ -67,31 +105,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _add(section: str, name: str, command: Callable[..., None] | typer.Typer, summary: str) -> None:
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name, rich_help_panel=section, short_help=summary)
-    else:
-        app.command(name, rich_help_panel=section, short_help=summary)(command)
-
-
-_add("Data", "datasets", datasets.app, "List, view, check and prepare face sets")
-_add("Train", "models", models.models, "List the networks and their sizes")
-_add("Train", "train", train.train, "Train a network on a face set")
-_add("Train", "eval", evaluate.evaluate, "Evaluate a network or bundle on a face set")
-_add("Export", "export", export.export, "Export a network as checked bundles")
-_add("Export", "calibrate", calibrate.app, "Make, check and compare calibration sets")
-_add("Export", "check", check.check, "Run the checks of an export again")
-_add("Export", "pack", pack.pack, "Make a pip-installable wheel of a bundle")
-_add("Measure", "bench", bench.bench, "Measure bundles: latency, memory, accuracy")
-_add("Measure", "compare", compare.compare, "Compare records: is it faster or slower?")
-_add("Measure", "report", report.report, "Write records as HTML, Markdown or CSV")
-_add("Measure", "devices", devices.devices, "List device profiles")
-_add("Measure", "doctor", doctor.doctor, "Show what this machine can run")
-_add("Run", "run", run.run, "Find faces and expressions in real input")
-_add("Run", "serve", serve.serve, "Serve bundles over HTTP and gRPC")
-_add("Run", "demo", demo.demo, "Go the whole way once, on built-in faces")
 
 
 def _print_version(wanted: bool) -> None:
