@@ -21,6 +21,7 @@ from edgefer.cli.sensitivity import sensitivity
 from edgefer_runtime.errors import UsageError
 
 app = typer.Typer(
+    add_completion=False,
     rich_markup_mode=None,
     help="Calibration sets: make, look at, check and compare them. What INT8 costs, module by module.",
     no_args_is_help=True,

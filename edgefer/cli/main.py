@@ -22,7 +22,7 @@ UsageMistake: type[Any] = typer.BadParameter.__mro__[1]
 
 
 class Entry(NamedTuple):
-    """Where a command is (``module:name`` within this package), its section of the help, and its line there."""
+    """A command: its section of the help, where it is (``module:name`` in this package), and its line."""
 
     section: str
     place: str
