@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
+
+from edgefer_runtime.memory import give_back_memory
 
 SLACK_BYTES = 32 << 20
 """What may be kept beyond the least that was held so far."""
@@ -21,33 +21,24 @@ async def keep_small() -> None:
 
     glibc keeps what is freed between blocks that are in use, for each thread by itself.
     """
-    trim = _trim()
-    if trim is None:
+    if rss_bytes() is None or not give_back_memory():
         return
-    least, wait_s = rss_bytes(), LOOK_S
+    least, wait_s = rss_bytes() or 0, LOOK_S
     while True:
         await asyncio.sleep(wait_s)
-        before = rss_bytes()
+        before = rss_bytes() or 0
         if before - least <= SLACK_BYTES:
             wait_s = LOOK_S
             continue
-        await asyncio.to_thread(trim, 0)
-        after = rss_bytes()
+        await asyncio.to_thread(give_back_memory)
+        after = rss_bytes() or 0
         least = min(least, after)
         wait_s = LOOK_S if before - after > SLACK_BYTES // 4 else min(2 * wait_s, LONGEST_S)
 
 
-def rss_bytes() -> int:
-    """What this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _trim() -> Callable[[int], int] | None:
-    """glibc's ``malloc_trim``, where the system has it."""
+def rss_bytes() -> int | None:
+    """What this process holds; None where the system does not say."""
     try:
-        rss_bytes()
-        function = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
         return None
-    function.argtypes, function.restype = [ctypes.c_size_t], ctypes.c_int
-    return function
