@@ -45,6 +45,7 @@ from edgefer.training.recipe import Recipe, Stage
 from edgefer.training.sampling import balanced_weights, epoch_order
 from edgefer.training.selection import check_pair, choose_faces, describe
 from edgefer.training.state import Position, State, load_state, save_state
+from edgefer.training.trial import largest_batch
 from edgefer_runtime.contract import InputContract
 from edgefer_runtime.errors import CheckError, EdgeferError, UsageError
 
@@ -265,7 +266,16 @@ class _Run:
             if self.place.processes > 1 or self.has_room_for(faces):
                 return faces
             faces //= 2
-        return None
+        if self.device.type != "cpu":
+            return None
+        return largest_batch(
+            self.job.spec.name,
+            self.job.spec.resolve_variant(self.job.variant),
+            classes=len(self.job.train.classes),
+            size=self.stage.size,
+            below=self.stage.batch_size,
+            held_bytes=int(np.prod(self.job.train.images.shape)),
+        )
 
     def has_room_for(self, faces: int) -> bool:
         """Whether steps with batches of so many faces can be made; the second meets a used optimizer."""
