@@ -229,7 +229,7 @@ def test_a_picture_that_unfolds_is_refused_by_its_head(server: Server) -> None:
     Image.new("1", (12_000, 12_000)).save(huge, "PNG")
     before = server.rss_bytes()
     status, content, _ = ask(server, "POST", "/v1/faces", huge.getvalue(), Content_Type="image/png")
-    assert status == 413 and "12000 x 12000" in content["error"]
+    assert status == 413 and "12,000 x 12,000" in content["error"]
     assert server.rss_bytes() - before < 64 << 20
 
 

@@ -221,7 +221,6 @@ def test_mistakes_end_in_words_before_anything_is_served(
 ) -> None:
     monkeypatch.delenv("EDGEFER_TOKEN", raising=False)
     (tmp_path / "token").write_text("two words")
-    odd = write_tiny(tmp_path / "odd", model="a/b")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for words, code, message in (
@@ -238,7 +237,6 @@ def test_mistakes_end_in_words_before_anything_is_served(
             ([str(tiny.path), "--queue", "0"], 2, "a queue of 0"),
             ([str(tiny.path), "--port", "70000"], 2, "70000"),
             ([f"a:2={tiny.path}", f"a:2={tiny.path}", "--port", "0"], 2, "as a, version 2"),
-            ([str(odd.path), "--port", "0"], 2, "NAME=BUNDLE"),
         ):
             assert main(["serve", *words]) == code, words
             assert message in capsys.readouterr().err
