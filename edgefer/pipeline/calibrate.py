@@ -18,7 +18,7 @@ from edgefer.data.registry import find
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.faces import load_faces
 from edgefer.pipeline.frames import UNLABELLED, is_frames, list_frames, load_frames
-from edgefer.pipeline.leaks import TRAINING, leaking
+from edgefer.pipeline.leaks import TRAINING, called, leaking, too_few
 from edgefer.pipeline.outline import outline
 from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
@@ -92,12 +92,20 @@ def draw_unlike(pool: Pool, avoiding: Sequence[FaceSet] = ()) -> tuple[Calibrati
     Raises:
         DataError: too few pictures are left.
     """
-    passed_over = np.zeros(0, np.int64)
+    passed_over, named = np.zeros(0, np.int64), list[str]()
     while True:
-        calibration = pool(passed_over)
+        try:
+            calibration = pool(passed_over)
+        except DataError as error:
+            if not named:
+                raise
+            raise too_few(error, named) from error
         unfit = {*_copies(calibration)}
+        named += [f"{calibration.called(number)} (a copy)" for number in sorted(unfit)]
         for faces in avoiding:
-            unfit |= {pair.first_index for pair in leaking(calibration, faces)}
+            pairs = leaking(calibration, faces)
+            named += [called(calibration, faces, pair) for pair in pairs]
+            unfit |= {pair.first_index for pair in pairs}
         if not unfit:
             return calibration, passed_over
         passed_over = np.union1d(passed_over, calibration.indices[sorted(unfit)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,11 +53,7 @@ def guard(calibration: CalibrationSet, held_out: FaceSet) -> None:
     if pairs := leaking(calibration, held_out):
         raise _leak(
             f"pictures are both in calibration set {calibration.name} and in {held_out.name}",
-            (
-                f"{calibration.called(pair.first_index)} = {held_out.called(pair.second_index)} "
-                f"({pair.kind}{', mirrored' if pair.mirrored else ''})"
-                for pair in pairs
-            ),
+            (called(calibration, held_out, pair) for pair in pairs),
         )
 
 
@@ -75,6 +71,17 @@ def leaking(calibration: CalibrationSet, held_out: FaceSet) -> list[Duplicate]:
         for pair in shared_pictures(faces, held_out)
         if pair.distance < LOOKALIKE or not apart(pair.first_index, pair.second_index)
     ]
+
+
+def called(calibration: CalibrationSet, held_out: FaceSet, pair: Duplicate) -> str:
+    """A pair by its pictures' files or numbers, and in what way they are one."""
+    how = f"({pair.kind}{', mirrored' if pair.mirrored else ''})"
+    return f"{calibration.called(pair.first_index)} = {held_out.called(pair.second_index)} {how}"
+
+
+def too_few(error: DataError, passed_over: Sequence[str]) -> DataError:
+    """The error of a draw that has too few pictures without those that were passed over, which it names."""
+    return _leak(f"{error.found}, because of what is in it twice or measures the drop", passed_over)
 
 
 def as_faces(calibration: CalibrationSet) -> FaceSet:
