@@ -22,7 +22,7 @@ def models(
     if json:
         print_json(described)
         return
-    told: list[Any] = [_overview(described)]
+    told: list[Any] = [_overview(described), _weights(described)]
     if name:
         model = described[0]
         variants = f"variants: {', '.join(model['variants'])} (default: {model['default_variant']})"
@@ -45,8 +45,23 @@ def _overview(described: Sequence[Mapping[str, Any]]) -> Any:
             f"{model['published_parameters']:,}",
             f"{model['macs'] / 1e6:,.1f} M",
             f"{contract['height']} x {contract['width']} {contract['color']}",
-            "shipped" if model["weights_shipped"] else "to train",
+            _tags(model),
         )
+    return table
+
+
+def _tags(model: Mapping[str, Any]) -> str:
+    return ", ".join(each["name"].partition(".")[2] for each in model["weights"]) or "to train"
+
+
+def _weights(described: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("name", "trained on", "accuracy %", "judged on", "MB", title="weights that come along")
+    for each in (weights for model in described for weights in model["weights"]):
+        low, high = each["interval"]
+        accuracy = f"{each['accuracy']:.1f} [{low:.1f}, {high:.1f}]"
+        table.add_row(each["name"], each["data"], accuracy, each["test"], f"{each['bytes'] / 1e6:.2f}")
     return table
 
 

@@ -23,10 +23,9 @@ from edgefer.pipeline.outline import outline, require_fit
 from edgefer.pipeline.qat import trainer
 from edgefer.pipeline.references import Answers, float_answers
 from edgefer.pipeline.requirements import install_command, require
-from edgefer.pipeline.runs import RUNS
 from edgefer.pipeline.scores import score_drafts
 from edgefer.pipeline.seen import seen_by_network, warned
-from edgefer.pipeline.subjects import find_checkpoint, locate_checkpoint
+from edgefer.pipeline.subjects import export_folder, find_checkpoint, locate_checkpoint
 from edgefer_bench.scoring import check_classes
 from edgefer_runtime.bundle import Bundle, Sign, write_bundle
 from edgefer_runtime.errors import BudgetError, MissingError, UsageError
@@ -97,7 +96,7 @@ def export_bundles(settings: ExportSettings, on_progress: Report = ignore) -> li
         guard(calibration, faces)
     from edgefer.training.selection import describe
 
-    root = settings.output or RUNS / checkpoint.model
+    root = settings.output or export_folder(settings.model, checkpoint.model)
     network = float_answers(checkpoint, faces, on_progress)
     budget = _budget(settings, targets, faces, network, checkpoint.classes, root, on_progress)
     with tempfile.TemporaryDirectory(prefix="edgefer-export-") as folder:
@@ -167,7 +166,8 @@ def _require_sound(settings: ExportSettings) -> tuple[tuple[str, ...], Sign | No
         get(settings.model).require_deployable(settings.variant)
     card, source = locate_checkpoint(settings.model, settings.variant)
     get(card.model).require_deployable(card.variant)
-    for folder in bundle_folders(settings.output or RUNS / card.model, targets, settings.precisions):
+    root = settings.output or export_folder(settings.model, card.model)
+    for folder in bundle_folders(root, targets, settings.precisions):
         require_writable(folder, folder=True)
     faces = outline(settings.data)
     require_fit(card.classes, source, faces)

@@ -20,7 +20,7 @@ from edgefer.models import MODELS
 from edgefer.pipeline import Report, counting, ignore
 from edgefer.pipeline.requirements import missing
 from edgefer.pipeline.runs import BEST, RUNS
-from edgefer.pipeline.subjects import checkpoints_of
+from edgefer.pipeline.subjects import checkpoints_of, tagged
 from edgefer_bench.scoring import in_classes_of
 from edgefer_runtime.board import architecture
 from edgefer_runtime.bundle import Bundle
@@ -113,7 +113,9 @@ def _at_hand(network: _Network) -> Checkpoint | None:
         return None
     from edgefer.training.checkpoint import load_checkpoint
 
-    for path in (*checkpoints_of(model, network.variant), *sorted((RUNS / model).glob(f"*/{BEST}"))):
+    shipped = [path for name, path in tagged().items() if name.startswith(f"{model}.")]
+    trained = sorted((RUNS / model).glob(f"*/{BEST}"))
+    for path in dict.fromkeys((*checkpoints_of(model, network.variant), *trained, *shipped)):
         try:
             checkpoint = load_checkpoint(path)
         except DataError:  # A damaged one is not the one that was exported.

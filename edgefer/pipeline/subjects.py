@@ -20,26 +20,41 @@ if TYPE_CHECKING:
     from edgefer_runtime.bundle import Bundle
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-"""The weights that come with edgefer."""
+"""The weights that come with edgefer: ``MODEL.json`` learnt from SynthFER, ``MODEL.TAG.json`` elsewhere."""
+
+SYNTHFER = "synthfer"
+"""The tag of the weights without one in their file's name, which a model's bare name means."""
+
+
+def tagged() -> dict[str, Path]:
+    """``MODEL.TAG`` -> the card of these weights, for all that come with edgefer in their default variant."""
+    found = {}
+    for path in sorted(SHIPPED.glob("*.json")):
+        model, _, tag = path.stem.partition(".")
+        if model in MODELS:
+            found[f"{model}.{tag or SYNTHFER}"] = path
+    return found
 
 
 def locate_checkpoint(name: str, variant: str | None = None) -> tuple[Card, Path]:
     """What the checkpoint that ``name`` means says of itself, and where it lies; torch is not imported.
 
-    A path means itself. A model's name means the best checkpoint of the training of the variant under
-    ``runs/`` that ended last, else of one that was interrupted, else the weights shipped with edgefer.
+    A path means itself, ``MODEL.TAG`` the weights of that tag that come with edgefer. A model's name means
+    the best checkpoint of the training of the variant under ``runs/`` that ended last, else of one that was
+    interrupted, else the weights shipped with edgefer.
 
     Raises:
         UsageError: no model of that name, or no such variant.
         DataError: no checkpoint of that variant, or a file that is none.
     """
     if name not in MODELS:
-        path = Path(name)
+        path = tagged().get(name, Path(name))
         if not path.exists():
+            known = [*MODELS, *tagged()]
             raise UsageError(
                 f"{name} is neither a model nor a file",
-                expected=f"one of {', '.join(MODELS)}, or a checkpoint's path",
-                action=" ".join(filter(None, (did_you_mean(name, MODELS), "see `edgefer models`"))),
+                expected=f"one of {', '.join(known)}, or a checkpoint's path",
+                action=" ".join(filter(None, (did_you_mean(name, known), "see `edgefer models`"))),
             )
         card = read_card(path)
         get(card.model)
@@ -80,6 +95,11 @@ def checkpoints_of(model: str, variant: str) -> list[Path]:
     name = f"{model}.json" if variant == get(model).default_variant else f"{model}-{variant}.json"
     shipped = SHIPPED / name
     return [*trained_under(model, variant), *([shipped] if shipped.exists() else [])]
+
+
+def export_folder(subject: str, model: str) -> Path:
+    """Where bundles of ``subject`` go unless told otherwise; weights of a tag have a folder of their own."""
+    return RUNS / (subject if subject in tagged() else model)
 
 
 def is_bundle(path: Path) -> bool:

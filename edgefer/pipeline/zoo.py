@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from edgefer.models import MODELS, get
-from edgefer.pipeline.subjects import SHIPPED
+from edgefer.pipeline.subjects import SYNTHFER, tagged
+from edgefer.training.card import read_card
 
 
 def describe_models(name: str | None = None) -> list[dict[str, Any]]:
@@ -15,7 +17,7 @@ def describe_models(name: str | None = None) -> list[dict[str, Any]]:
     Raises:
         UsageError: no model of that name.
     """
-    specs = [get(name)] if name else list(MODELS.values())
+    specs, weights = [get(name)] if name else list(MODELS.values()), tagged()
     return [
         {
             "name": spec.name,
@@ -29,8 +31,27 @@ def describe_models(name: str | None = None) -> list[dict[str, Any]]:
             "published_convention": spec.published_convention,
             "macs": spec.counts[spec.default_variant].macs,
             "input": spec.contract.to_json(),
-            "weights_shipped": (SHIPPED / f"{spec.name}.json").exists(),
+            "weights_shipped": f"{spec.name}.{SYNTHFER}" in weights,
+            "weights": [
+                _weights(name, path) for name, path in weights.items() if name.partition(".")[0] == spec.name
+            ],
             "published": [asdict(row) for row in spec.published],
         }
         for spec in specs
     ]
+
+
+def _weights(name: str, path: Path) -> dict[str, Any]:
+    """What the card of weights that come with edgefer says of them; accuracies in percent."""
+    card = read_card(path)
+    test = card.provenance["test"]
+    return {
+        "name": name,
+        "data": card.provenance["train"]["name"],
+        "test": test["data"],
+        "accuracy": test["accuracy"],
+        "interval": test["interval"],
+        "classes": list(card.classes),
+        "bytes": card.weights["bytes"],
+        "notice": card.provenance["notice"],
+    }
