@@ -43,7 +43,9 @@ def datasets(context: typer.Context, json: JsonFlag = False) -> None:
     from edgefer.data import DATASETS
 
     if json:
-        print_json([asdict(entry) for entry in DATASETS.values()])
+        # What words mean is of a user's own set, and in no entry of the catalogue.
+        rows = [asdict(entry) for entry in DATASETS.values()]
+        print_json([{key: value for key, value in row.items() if key != "named"} for row in rows])
         return
     from rich.table import Table
 

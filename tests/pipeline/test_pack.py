@@ -112,7 +112,7 @@ def test_its_metadata_is_what_installers_read(make_bundle: Make, tmp_path: Path)
 
 
 def test_a_manifest_cannot_write_fields_of_its_own(make_bundle: Make, tmp_path: Path) -> None:
-    bundle = make_bundle(licence="MIT\nRequires-Dist: surprise\n\nbody", model="../x]\n[console_scripts")
+    bundle = make_bundle(licence="MIT\nRequires-Dist: surprise\n\nbody", model="x] [console_scripts")
     packed = pack_bundle(bundle.path, "1.0", tmp_path / "dist")
     assert packed.name == "x-console-scripts-onnxruntime-int8"
     (info,) = {name.split("/")[0] for name in opened(packed.path).namelist() if ".dist-info" in name}

@@ -95,7 +95,7 @@ def test_what_was_left_out_and_what_was_chosen_is_told(raw: Path, tmp_path: Path
     reasons = {left["original"]: left["reason"] for left in record["left_out"]}
     assert reasons.keys() == {"sad/nobody.png", "happy/broken.jpg"}
     assert reasons["sad/nobody.png"] == "no face found"
-    assert "broken.jpg cannot be read" in reasons["happy/broken.jpg"]
+    assert "broken.jpg: cannot be read" in reasons["happy/broken.jpg"]
     (several,) = [face for face in record["faces"] if face["faces"] > 1]
     assert several["original"] == "sad/two.png"
     assert several["reason"] == "the largest of 2"
@@ -180,13 +180,13 @@ def test_what_cannot_be_prepared_is_refused_and_nothing_is_left(raw: Path, tmp_p
     out = tmp_path / "out"
     with pytest.raises(UsageError, match="rendered"):
         prepare(PrepareSettings("synthfer:test", out, "pattlite"))
-    with pytest.raises(UsageError, match="no model"):
+    with pytest.raises(UsageError, match="unknown model"):
         prepare(PrepareSettings(str(raw), out, "resnet"))
     Image.fromarray(EMPTY).save(tmp_path / "empty.png")
     (tmp_path / "list.csv").write_text("path,label\nempty.png,happy\n")
     with pytest.raises(DataError, match="no face in 1 pictures"):
         prepare(PrepareSettings(str(tmp_path / "list.csv"), out, "pattlite"))
-    (tmp_path / "list.csv").write_text("path,label\nempty.png,../happy\n")
+    (tmp_path / "list.csv").write_text("path,label\nempty.png,../bored\n")
     with pytest.raises(DataError, match="a class called"):
         prepare(PrepareSettings(str(tmp_path / "list.csv"), out, "pattlite"))
     out.mkdir()
