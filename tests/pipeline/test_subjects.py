@@ -9,7 +9,14 @@ import torch
 
 from edgefer.models import get
 from edgefer.pipeline.runs import training_folder
-from edgefer.pipeline.subjects import SHIPPED, find_checkpoint, open_bundles
+from edgefer.pipeline.subjects import (
+    SHIPPED,
+    export_folder,
+    find_checkpoint,
+    locate_checkpoint,
+    open_bundles,
+    tagged,
+)
 from edgefer.training.checkpoint import Checkpoint, save_checkpoint
 from edgefer_runtime.errors import DataError, UsageError
 
@@ -31,6 +38,22 @@ def test_a_models_name_means_the_shipped_weights() -> None:
     checkpoint, path = find_checkpoint("pattlite")
     assert path.parent == SHIPPED
     assert (checkpoint.model, checkpoint.variant) == ("pattlite", "head")
+
+
+def test_a_tag_names_weights_that_come_along_whatever_was_trained_here() -> None:
+    train("head", training_folder("pattlite"))
+    card, path = locate_checkpoint("pattlite.synthfer")
+    assert (path, card.variant) == (SHIPPED / "pattlite.json", "head")
+    assert {"lanmsff.synthfer", "pattlite.synthfer", "fcsdnet.synthfer"} <= tagged().keys()
+    # Bundles of one tag are not written over those of another.
+    assert export_folder("pattlite.synthfer", "pattlite") == Path("runs/pattlite.synthfer")
+    assert export_folder("pattlite", "pattlite") == Path("runs/pattlite")
+
+
+def test_a_tag_that_there_is_not_is_told_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"lanmsff\.synthfer") as caught:
+        find_checkpoint("lanmsff.synthfr")
+    assert "did you mean lanmsff.synthfer?" in str(caught.value)
 
 
 def test_your_own_training_comes_before_the_shipped_weights() -> None:
