@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgefer.data.faceset import FaceSet
+from edgefer.data.seen import sketch
 from edgefer.training.recipe import Stage
 from edgefer.training.selection import choose_faces, describe
 from edgefer_runtime.errors import DataError
@@ -52,4 +53,5 @@ def test_the_description_names_the_set():
         "images": 4,
         "identities": 2,
         "fingerprint": FACES.fingerprint(),
+        "sketch": sketch(FACES),
     }
