@@ -57,6 +57,7 @@ def main(source: str, data: str, command: str) -> None:
         **{part: {**whole.provenance[part], "name": name} for part, name in PARTS.items()},
         "command": command,
         "how": "one thread on a CPU with AVX2, float32; copies of test and validation faces left out; "
+        f"{whole.provenance['epochs']} of the recipe's {_epochs(whole)} epochs; "
         "trained for eight classes, the output of contempt left out",
         "licence": "Apache-2.0",
         "notice": NOTICE,
@@ -73,6 +74,11 @@ def main(source: str, data: str, command: str) -> None:
             told = f"{found['accuracy']:.2f} [{low:.2f}, {high:.2f}] %"
             print(f"{classes} on {name}, {found['images']:,} faces: {told}")
     print(f"{card}: {card.with_suffix('.safetensors').stat().st_size / 1e6:.2f} MB")
+
+
+def _epochs(checkpoint: Checkpoint) -> int:
+    """Of the whole recipe: a training that was ended early says so by having fewer."""
+    return sum(stage["epochs"] for stage in checkpoint.provenance["recipe"]["stages"])
 
 
 def _in_half(checkpoint: Checkpoint) -> Checkpoint:
