@@ -60,10 +60,9 @@ def make_bundle(tmp_path_factory):
     def make(precision="fp32", *, target="onnxruntime", classes=CLASSES, named=None, **network):
         folder = tmp_path_factory.mktemp("bundle")
         manifest = Manifest(
-            **(named or {"model": "colour", "variant": "plain"}),
+            **{"model": "colour", "variant": "plain", "input": CONTRACT, **(named or {})},
             parameters=2_000_000,
             classes=classes,
-            input=CONTRACT,
             target=target,
             precision=precision,
             entry="model.onnx",

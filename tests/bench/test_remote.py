@@ -296,8 +296,11 @@ def test_a_full_disk(known, make_bundle, faces, small_disk, monkeypatch):
         bench_far(host, [bundle], faces, QUICK)
     # When it fills up only after the look: the environment does not fit, or else what is sent.
     monkeypatch.setattr("edgefer_bench.remote.session.ROOM", -1e6)
-    filler.write_bytes(bytes(4_000_000))
+    filler.write_bytes(bytes(3_700_000))
     with pytest.raises(DeviceError, match="disk is full: no environment"):
+        bench_far(host, [bundle], faces, QUICK)
+    filler.write_bytes(bytes(4_100_000))
+    with pytest.raises(DeviceError, match="disk is full: the upload"):
         bench_far(host, [bundle], faces, QUICK)
     filler.write_bytes(bytes(2_000_000))
     large = replace(faces, images=np.zeros((70, 128, 128, 3), dtype=np.uint8))
@@ -350,7 +353,8 @@ def test_a_fleet_from_the_command_line(known, make_bundle, faces, edgefer, tmp_p
     network = Checkpoint("pattlite", "head", faces.classes, spec.contract, weights)
     save_checkpoint(tmp_path / "runs/pattlite/train-head/best", network)
     told = {"weights": {"sha256": network.describe()["sha256"]}}
-    bundle = make_bundle("int8", named={"model": "pattlite", "variant": "head", "provenance": told})
+    named = {"model": "pattlite", "variant": "head", "provenance": told, "input": spec.contract}
+    bundle = make_bundle("int8", named=named)
     words = ("bench", str(bundle.path), "--data", "folder:faces", "--duration", "0.3", "--threads", "1")
     done = edgefer(*words, "--device", "all", EDGEFER_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 7, done.stderr

@@ -190,6 +190,11 @@ def _pixels(faces: Faces) -> int:
     return height * width * channels
 
 
+def _is_full(told: str) -> bool:
+    """Whether a program failed for want of room; tar says otherwise of a file that was begun."""
+    return "No space left" in told or "Wrote only" in told
+
+
 def _full(host: Host, found: str, needed: str) -> DeviceError:
     return DeviceError(
         f"{host.name}: the disk is full: {found}",
@@ -217,7 +222,7 @@ def _send(
 
     answer = connection.send(["tar", "-x", "-m", "-C", folder], write)
     if answer.code:
-        if "No space left" in answer.told:
+        if _is_full(answer.told):
             raise _full(connection.host, "the upload did not fit", f"{ROOM * total / 1e6:.0f} MB")
         raise DeviceError(
             f"{connection.host.name} did not take the upload ({answer.told or 'silence'})",
@@ -243,7 +248,7 @@ def _set_up(connection: Connection, folder: str) -> str:
     """Make the environment; returns its Python."""
     answer = connection.run([connection.host.python, "-", folder], stdin=SET_UP.encode())
     if answer.code:
-        if "No space left" in answer.told:
+        if _is_full(answer.told):
             raise _full(connection.host, "no environment could be made", "some megabytes")
         raise DeviceError(
             f"{connection.host.name}: no environment could be made ({answer.told.splitlines()[-1:]})",
